@@ -1,0 +1,239 @@
+//! Cost per row while one table grows, and beside a table of tombstones: it has to stay flat.
+//!
+//! At each size a batch of new rows is inserted, read, updated, deleted and another one merged, so that what is compared
+//! is the cost at that size and not an average over the way to it. Text keys are random: the bare table itself slows down
+//! once it outgrows the page cache, so its own growth stands beside.
+
+use std::ops::Range;
+
+use crate::Outcome;
+use crate::ratios::{FILL, carry_changes, empty_polls, merge_carried, read_changes};
+use crate::replica::{Key, Replica, Side, time};
+use crate::settings::Settings;
+use crate::source;
+
+/// Table sizes, as far as the settings allow.
+const SIZES: [usize; 6] = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000];
+/// Rows of the batch that is measured at each size.
+const BATCH: usize = 2_000;
+/// Measurements at each size; the fastest counts.
+const REPEATS: usize = 5;
+/// Upper bound of the cost at the largest size over the cost at the smallest.
+const FLAT: f64 = 1.5;
+/// Live rows on the other table, and tombstones for each.
+const SURVIVORS: usize = 1_000;
+const TOMBSTONES: usize = 1_000;
+/// Empty polls timed together.
+const POLLS: usize = 5_000;
+
+/// What is measured, in µs per row, per poll for the last. A bare database has no changes to read, merge or poll.
+const NAMES: [&str; 7] = [
+    "fill",
+    "insert",
+    "update",
+    "delete",
+    "read",
+    "merge",
+    "empty poll",
+];
+type Costs = [f64; 7];
+/// What was measured at one size, under its name.
+type Line = (String, Costs);
+
+pub fn run(settings: &Settings) -> Outcome<()> {
+    for key in Key::ALL {
+        let bare = grow(settings, Side::Bare, key)?;
+        let crsql = grow(settings, Side::Crsql, key)?;
+        print_growth(&format!("bare, {}", key.name()), &bare, &[]);
+        print_growth(&format!("crsql, {}", key.name()), &crsql, &bare);
+        print_growth(
+            &format!("crsql, {}, tombstones beside", key.name()),
+            &beside_tombstones(settings, key)?,
+            &[],
+        );
+    }
+    Ok(())
+}
+
+/// One table that is filled in steps, and the number of rows that it ever took.
+struct Grown<'run> {
+    settings: &'run Settings,
+    side: Side,
+    replica: Replica,
+    rows: usize,
+}
+
+/// Fills a table in steps and measures a batch at each size.
+fn grow(settings: &Settings, side: Side, key: Key) -> Outcome<Vec<Line>> {
+    let replica = Replica::create(settings, side, key, "growing.db")?;
+    let mut grown = Grown {
+        settings,
+        side,
+        replica,
+        rows: 0,
+    };
+    let mut lines = Vec::new();
+    for size in SIZES
+        .into_iter()
+        .filter(|size| *size <= settings.growth_rows)
+    {
+        let count = size.saturating_sub(grown.rows);
+        let fill = grown.fill("t", count)? / count as f64;
+        lines.push((format!("{size} rows"), grown.measure(fill)?));
+    }
+    Ok(lines)
+}
+
+/// A small table, first beside nothing, then beside one with a thousand tombstones for each live row.
+fn beside_tombstones(settings: &Settings, key: Key) -> Outcome<Vec<Line>> {
+    let replica = Replica::create(settings, Side::Crsql, key, "growing.db")?;
+    let mut grown = Grown {
+        settings,
+        side: Side::Crsql,
+        replica,
+        rows: 0,
+    };
+    let fill = grown.fill("t", SIZES[0])? / SIZES[0] as f64;
+    let alone = grown.measure(fill)?;
+    grown.replica.create_table("graves")?;
+    grown.replica.replicate("graves")?;
+    let first = grown.rows + SURVIVORS;
+    grown.fill("graves", SURVIVORS * (TOMBSTONES + 1))?;
+    grown
+        .replica
+        .run(&format!("DELETE FROM graves WHERE quantity > {first}"))?;
+    let fill = grown.fill("t", SIZES[0])? / SIZES[0] as f64;
+    let beside = grown.measure(fill)?;
+    Ok(vec![
+        ("no tombstones".into(), alone),
+        (format!("{} tombstones", SURVIVORS * TOMBSTONES), beside),
+    ])
+}
+
+impl Grown<'_> {
+    /// Inserts rows that no table had before and returns the duration in µs.
+    fn fill(&mut self, table: &str, count: usize) -> Outcome<f64> {
+        self.attach_rows(self.rows..self.rows + count)?;
+        self.rows += count;
+        let duration = self
+            .replica
+            .time(&FILL.replace("INTO t", &format!("INTO {table}")))?;
+        self.replica.detach("source")?;
+        Ok(duration)
+    }
+
+    fn attach_rows(&self, rows: Range<usize>) -> Outcome<()> {
+        let path = self.settings.directory.join("source.db");
+        source::write(&path, self.replica.key, rows.start, rows.len())?;
+        self.replica.attach(&path, "source")
+    }
+
+    /// The smallest costs of some batches, beside the given cost of filling the table.
+    fn measure(&mut self, fill: f64) -> Outcome<Costs> {
+        let mut best = [f64::INFINITY; 7];
+        for _ in 0..REPEATS {
+            let (insert, read, update, delete) = self.local_batch()?;
+            let (merge, poll) = match self.side {
+                Side::Bare => (f64::NAN, f64::NAN),
+                Side::Crsql => (
+                    self.merged_batch()?,
+                    empty_polls(&self.replica.connection, POLLS)?,
+                ),
+            };
+            let batch = BATCH as f64;
+            let costs = [
+                fill,
+                insert / batch,
+                update / batch,
+                delete / batch,
+                read / batch,
+                merge / batch,
+                poll / POLLS as f64,
+            ];
+            for (best, cost) in best.iter_mut().zip(costs) {
+                *best = best.min(cost);
+            }
+        }
+        Ok(best)
+    }
+
+    /// Inserts, reads, updates and deletes one batch.
+    fn local_batch(&mut self) -> Outcome<(f64, f64, f64, f64)> {
+        self.attach_rows(self.rows..self.rows + BATCH)?;
+        self.rows += BATCH;
+        let insert = self.replica.time(FILL)?;
+        let read = match self.side {
+            Side::Bare => f64::NAN,
+            Side::Crsql => {
+                let since = self.replica.integer("SELECT crsql_db_version()")? - 1;
+                time(|| read_changes(&self.replica.connection, since, BATCH * 4))?
+            }
+        };
+        let these = "WHERE id IN (SELECT id FROM source.rows)";
+        let update = self
+            .replica
+            .time(&format!("UPDATE t SET quantity = quantity + 1 {these}"))?;
+        let delete = self.replica.time(&format!("DELETE FROM t {these}"))?;
+        self.replica.detach("source")?;
+        Ok((insert, read, update, delete))
+    }
+
+    /// Merges one batch that another replica made.
+    fn merged_batch(&mut self) -> Outcome<f64> {
+        let origin = Replica::create(self.settings, Side::Crsql, self.replica.key, "origin.db")?;
+        let mut other = Grown {
+            settings: self.settings,
+            side: Side::Crsql,
+            replica: origin,
+            rows: self.rows,
+        };
+        other.fill("t", BATCH)?;
+        self.rows = other.rows;
+        let carrier = carry_changes(self.settings, &other.replica)?;
+        merge_carried(&self.replica, &carrier)
+    }
+}
+
+/// A line per size and the growth from the first to the last, beside that of a bare table.
+fn print_growth(title: &str, lines: &[Line], bare: &[Line]) {
+    println!("| {title}: µs per row | {} |", NAMES.join(" | "));
+    println!("|---|{}", "---|".repeat(NAMES.len()));
+    for (name, costs) in lines {
+        println!("| {name} | {} |", costs.map(number).join(" | "));
+    }
+    if let (Some((_, first)), Some((_, last))) = (lines.first(), lines.last()) {
+        let growth: Vec<f64> = first
+            .iter()
+            .zip(last)
+            .map(|(first, last)| last / first)
+            .collect();
+        let cells: Vec<String> = growth.iter().map(|growth| verdict(*growth)).collect();
+        println!("| growth | {} |", cells.join(" | "));
+    }
+    if let (Some((_, first)), Some((_, last))) = (bare.first(), bare.last()) {
+        let cells: Vec<String> = first
+            .iter()
+            .zip(last)
+            .map(|(first, last)| number(last / first))
+            .collect();
+        println!("| growth of the bare table | {} |", cells.join(" | "));
+    }
+    println!();
+}
+
+fn number(value: f64) -> String {
+    if value.is_nan() {
+        String::new()
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+fn verdict(growth: f64) -> String {
+    let word = if growth > FLAT { " GROWS" } else { "" };
+    if growth.is_nan() {
+        String::new()
+    } else {
+        format!("{growth:.2}x{word}")
+    }
+}

@@ -1,0 +1,158 @@
+//! Samples and the Markdown tables made of them.
+
+use std::collections::BTreeMap;
+
+use crate::replica::{Key, Side};
+
+/// One measured workload. The unit is µs per row, per transaction or per poll; bytes per row for the sizes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Bulk,
+    StatementInsert,
+    StatementUpdate,
+    TransactionInsert,
+    TransactionUpdate,
+    UpdateAll,
+    UpdateAllAgain,
+    DeleteAll,
+    BulkSize,
+    MergedSize,
+    ReadAll,
+    Merge,
+    Poll,
+}
+
+/// A workload as the table shows it.
+struct Line {
+    step: Step,
+    title: &'static str,
+    /// The workload whose bare side it is compared with.
+    baseline: Step,
+    /// Upper bounds of the ratio for the integer key and the uuid key.
+    bounds: [f64; 2],
+}
+
+const fn line(step: Step, title: &'static str, baseline: Step, bounds: [f64; 2]) -> Line {
+    Line {
+        step,
+        title,
+        baseline,
+        bounds,
+    }
+}
+
+const LINES: [Line; 13] = [
+    line(
+        Step::Bulk,
+        "bulk `INSERT ... SELECT`",
+        Step::Bulk,
+        [2.6, 1.9],
+    ),
+    line(
+        Step::StatementInsert,
+        "one `INSERT` per row, one transaction",
+        Step::StatementInsert,
+        [3.2, 2.5],
+    ),
+    line(
+        Step::StatementUpdate,
+        "one `UPDATE` per row, one transaction",
+        Step::StatementUpdate,
+        [3.2, 2.5],
+    ),
+    line(
+        Step::TransactionInsert,
+        "one-row transactions, `INSERT`",
+        Step::TransactionInsert,
+        [2.2, 2.2],
+    ),
+    line(
+        Step::TransactionUpdate,
+        "one-row transactions, `UPDATE`",
+        Step::TransactionUpdate,
+        [2.2, 2.2],
+    ),
+    line(
+        Step::UpdateAll,
+        "`UPDATE` of one column of every row, first",
+        Step::UpdateAll,
+        [10.0, 9.0],
+    ),
+    line(
+        Step::UpdateAllAgain,
+        "`UPDATE` of one column of every row, again",
+        Step::UpdateAllAgain,
+        [10.0, 9.0],
+    ),
+    line(
+        Step::DeleteAll,
+        "`DELETE` of every row with a `WHERE`",
+        Step::DeleteAll,
+        [8.0, 5.0],
+    ),
+    line(
+        Step::BulkSize,
+        "file size after the bulk insert (bytes per row)",
+        Step::BulkSize,
+        [1.35, 1.45],
+    ),
+    line(
+        Step::MergedSize,
+        "file size of a replica filled by merging (bytes per row)",
+        Step::BulkSize,
+        [1.35, 1.45],
+    ),
+    line(
+        Step::ReadAll,
+        "all changes by `SELECT`, to the bare bulk insert",
+        Step::Bulk,
+        [8.0, 3.5],
+    ),
+    line(
+        Step::Merge,
+        "merge into an empty replica, to the bare bulk insert",
+        Step::Bulk,
+        [18.0, 8.0],
+    ),
+    line(
+        Step::Poll,
+        "empty poll, to a point `SELECT` by key",
+        Step::Poll,
+        [4.0, 4.0],
+    ),
+];
+
+/// The smallest sample of each workload and side.
+#[derive(Default)]
+pub struct Samples(BTreeMap<(Step, Side), f64>);
+
+impl Samples {
+    pub fn add(&mut self, step: Step, side: Side, value: f64) {
+        let smallest = self.0.entry((step, side)).or_insert(f64::INFINITY);
+        *smallest = smallest.min(value);
+    }
+
+    /// The table of one kind of key.
+    pub fn print(&self, key: Key) {
+        println!("| {} | bare µs | crsql µs | ratio | bound | |", key.name());
+        println!("|---|---|---|---|---|---|");
+        for line in &LINES {
+            let bare = self.0.get(&(line.baseline, Side::Bare));
+            let crsql = self.0.get(&(line.step, Side::Crsql));
+            let (Some(bare), Some(crsql)) = (bare, crsql) else {
+                continue;
+            };
+            let bound = match key {
+                Key::Integer => line.bounds[0],
+                Key::Uuid => line.bounds[1],
+            };
+            let ratio = crsql / bare;
+            let verdict = if ratio <= bound { "pass" } else { "MISS" };
+            println!(
+                "| {} | {bare:.2} | {crsql:.2} | {ratio:.2}x | {bound}x | {verdict} |",
+                line.title
+            );
+        }
+        println!();
+    }
+}

@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS main.crsql_columns (
+  tbl INTEGER NOT NULL,
+  id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (tbl, id)
+) WITHOUT ROWID

@@ -1,0 +1,1 @@
+SELECT value FROM main.crsql_master WHERE key = ?1

@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS main.crsql_master (key TEXT PRIMARY KEY, value ANY)

@@ -1,0 +1,1 @@
+SELECT cl, clock FROM main.{rows} WHERE key = ?1

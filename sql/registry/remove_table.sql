@@ -1,0 +1,1 @@
+DELETE FROM main.crsql_tables WHERE id = ?1

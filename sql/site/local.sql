@@ -1,0 +1,1 @@
+SELECT site_id FROM main.crsql_site_id WHERE ordinal = 0

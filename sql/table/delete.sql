@@ -1,0 +1,1 @@
+DELETE FROM main.{table} AS t WHERE {key_matches}

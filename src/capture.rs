@@ -1,0 +1,325 @@
+//! Recording local writes. Called by the triggers of a replicated table, once a row.
+//!
+//! By the time a trigger runs, triggers of the application may have changed or removed the row again: what
+//! is recorded always agrees with what the record and the table say then.
+
+use crate::crdt::change::{CausalLength, ColumnId, ColumnVersion, SiteOrdinal, TableId};
+use crate::crdt::clock::{Base, RowClock};
+use crate::crdt::value::{Value, ValueRef};
+use crate::error::{Error, Result};
+use crate::schema::crr::slot;
+use crate::schema::triggers::COLUMNS_PER_SET;
+use crate::schema::{Crr, Key};
+use crate::sql;
+use crate::sqlite::value::Arguments;
+use crate::state::State;
+use crate::state::transaction::Note;
+use std::rc::Rc;
+
+const LOCAL: SiteOrdinal = SiteOrdinal::LOCAL;
+
+/// The arguments before the key: the database and the table.
+const IDENTITY_ARGUMENTS: usize = 2;
+
+/// A trigger's report: the table, and the arguments from the key on.
+fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Arguments<'a>)> {
+    if arguments.len() <= IDENTITY_ARGUMENTS {
+        return Err(Error::Usage(
+            "the crsql_capture functions are for the triggers that crsql_as_crr makes; don't call them".to_owned(),
+        ));
+    }
+    let crr = match arguments.integer(0) == state.database() {
+        true => state.table(TableId(arguments.integer(1)))?,
+        false => None,
+    };
+    let crr = crr.ok_or_else(|| {
+        Error::Table(
+            "this replicated table is not one of the main database: its writes can be recorded only where its \
+             file is opened as main; open it on a connection of its own"
+                .to_owned(),
+        )
+    })?;
+    Ok((crr, arguments.from(IDENTITY_ARGUMENTS)))
+}
+
+/// Gets ready to record a write.
+fn begin(state: &State, crr: &Crr) -> Result<()> {
+    crr.check_drift()?;
+    state.enlist()?;
+    state.flush_held()
+}
+
+/// BEFORE INSERT, BEFORE UPDATE: the new key is there already.
+pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    let (crr, arguments) = table(state, arguments)?;
+    if state.is_capturing() {
+        state.enlist()?;
+        state.leave_note(crr.id, crr.key_of(arguments)?, Note::Existing);
+        state.settle();
+    }
+    Ok(Value::Null)
+}
+
+/// AFTER INSERT.
+pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    let (crr, arguments) = table(state, arguments)?;
+    let key = crr.key_of(arguments)?;
+    let note = state.take_note(crr.id, &key);
+    if state.is_capturing() && note != Some(Note::Recorded) {
+        begin(state, &crr)?;
+        record_insert(state, &crr, &key, note == Some(Note::Existing))?;
+        state.settle();
+    }
+    Ok(Value::Null)
+}
+
+fn record_insert(state: &State, crr: &Crr, key: &Key, was_there: bool) -> Result<()> {
+    match state.find_clock(crr, key)? {
+        None if was_there => record_replace(state, crr, key, RowClock::pristine()),
+        None => record_first_insert(state, crr, key),
+        Some(clock) if !clock.cl.is_live() => {
+            if exists(state, crr, key)? {
+                record_new_life(state, crr, key, clock)
+            } else {
+                Ok(())
+            }
+        }
+        // A trigger of the application updated the new row before this one ran.
+        Some(clock) if !was_there && clock.base == Base::Pristine => {
+            record_first_insert(state, crr, key)
+        }
+        Some(clock) => record_replace(state, crr, key, clock),
+    }
+}
+
+fn record_first_insert(state: &State, crr: &Crr, key: &Key) -> Result<()> {
+    let at = state.reserve(crr.insert_stride())?;
+    state.log_first_insert(crr, key, at, LOCAL)
+}
+
+/// The row was deleted before and is there again.
+fn record_new_life(state: &State, crr: &Crr, key: &Key, mut clock: RowClock) -> Result<()> {
+    clock.start_over(clock.cl.next_create(), state.reserve(1)?, LOCAL);
+    let at = state.reserve(crr.columns.len() as u64)?;
+    clock.set_cells(at, LOCAL, all_cells(crr, |_| ColumnVersion::FIRST));
+    state.save_clock(crr, key, &mut clock)
+}
+
+/// The row was replaced by one of the same key: a write of every column.
+fn record_replace(state: &State, crr: &Crr, key: &Key, mut clock: RowClock) -> Result<()> {
+    if crr.columns.is_empty() {
+        return Ok(());
+    }
+    let at = state.reserve(crr.columns.len() as u64)?;
+    let versions = next_versions(crr, &clock);
+    clock.base = Base::Unset;
+    clock.set_cells(at, LOCAL, versions.into_iter());
+    state.save_clock(crr, key, &mut clock)
+}
+
+fn all_cells(
+    crr: &Crr,
+    version: impl Fn(ColumnId) -> ColumnVersion,
+) -> impl Iterator<Item = (ColumnId, ColumnVersion)> {
+    crr.columns
+        .iter()
+        .map(move |column| (column.id, version(column.id)))
+}
+
+fn next_versions(crr: &Crr, clock: &RowClock) -> Vec<(ColumnId, ColumnVersion)> {
+    all_cells(crr, |column| {
+        clock.column_version(column).unwrap_or_default().next()
+    })
+    .collect()
+}
+
+/// AFTER UPDATE.
+pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    let (crr, arguments) = table(state, arguments)?;
+    let key_arguments = crr.key_arguments().count();
+    let old_key = crr.key_of(arguments)?;
+    let new_key = crr.key_of(arguments.from(key_arguments))?;
+    let is_moved = old_key != new_key;
+    let note = state.take_note(crr.id, &new_key);
+    if is_moved {
+        state.take_note(crr.id, &old_key);
+    }
+    if !state.is_capturing() {
+        return Ok(Value::Null);
+    }
+    if is_moved {
+        begin(state, &crr)?;
+        record_move(
+            state,
+            &crr,
+            &old_key,
+            &new_key,
+            note == Some(Note::Existing),
+        )?;
+    } else {
+        let changed = changed_columns(&crr, arguments.from(2 * key_arguments));
+        if changed.is_empty() {
+            return crr.check_drift().map(|()| Value::Null);
+        }
+        begin(state, &crr)?;
+        record_update(state, &crr, &new_key, &changed)?;
+    }
+    state.settle();
+    Ok(Value::Null)
+}
+
+/// The columns whose bits are set.
+fn changed_columns(crr: &Crr, sets: Arguments<'_>) -> Vec<ColumnId> {
+    let mut changed = Vec::new();
+    for (set, columns) in sets.iter().zip(crr.columns.chunks(COLUMNS_PER_SET)) {
+        if let ValueRef::Integer(bits) = set {
+            let is_set = |bit: usize| bits >> bit & 1 == 1;
+            changed.extend(
+                columns
+                    .iter()
+                    .enumerate()
+                    .filter(|(bit, _)| is_set(*bit))
+                    .map(|(_, c)| c.id),
+            );
+        }
+    }
+    changed
+}
+
+fn record_update(state: &State, crr: &Crr, key: &Key, changed: &[ColumnId]) -> Result<()> {
+    let count = changed.len() as u64;
+    let mut first = RowClock::pristine();
+    let at = state.reserve(count)?;
+    first.set_cells(
+        at,
+        LOCAL,
+        changed
+            .iter()
+            .map(|column| (*column, ColumnVersion::FIRST.next())),
+    );
+    if state.save_first_clock(crr, key, &mut first)? {
+        return Ok(());
+    }
+    let Some(mut clock) = state.store.clock(crr, key)? else {
+        return Err(Error::Internal(
+            "a clock record that was there is gone".to_owned(),
+        ));
+    };
+    let mut at = at;
+    if !clock.cl.is_live() {
+        // Triggers of the application ran first: they deleted the row, or they updated a new row
+        // before its insert was recorded.
+        if !exists(state, crr, key)? {
+            return Ok(());
+        }
+        record_new_life(state, crr, key, clock)?;
+        state.leave_note(crr.id, key.clone(), Note::Recorded);
+        let Some(new) = state.store.clock(crr, key)? else {
+            return Err(Error::Internal(
+                "a clock record that was just written is gone".to_owned(),
+            ));
+        };
+        clock = new;
+        at = state.reserve(count)?;
+    }
+    let next = |column: &ColumnId| clock.column_version(*column).unwrap_or_default().next();
+    let versions: Vec<_> = changed
+        .iter()
+        .map(|column| (*column, next(column)))
+        .collect();
+    clock.set_cells(at, LOCAL, versions.into_iter());
+    state.save_clock(crr, key, &mut clock)
+}
+
+/// The row got another key: every cell is written under the new one, and the old one is deleted. The seqs
+/// come in this order: cells, end of the old key, beginning of the new.
+fn record_move(
+    state: &State,
+    crr: &Crr,
+    old_key: &Key,
+    new_key: &Key,
+    was_there: bool,
+) -> Result<()> {
+    let old = state
+        .find_clock(crr, old_key)?
+        .unwrap_or_else(RowClock::pristine);
+    let known = state.find_clock(crr, new_key)?;
+    let is_gone_again =
+        known.as_ref().is_some_and(|clock| !clock.cl.is_live()) && !exists(state, crr, new_key)?;
+    if is_gone_again {
+        return record_delete(state, crr, old_key);
+    }
+    let replaced = match known {
+        Some(clock) => clock,
+        None if was_there => RowClock::pristine(),
+        None => RowClock::unknown(),
+    };
+    let outlived = |column| {
+        let held = replaced
+            .column_version(column)
+            .filter(|_| replaced.cl == CausalLength::FIRST_LIFE);
+        old.column_version(column)
+            .unwrap_or_default()
+            .max(held.unwrap_or_default())
+    };
+    let versions: Vec<_> = all_cells(crr, |column| outlived(column).next()).collect();
+    let cl = match replaced.cl {
+        CausalLength::UNKNOWN | CausalLength::FIRST_LIFE if replaced.sentinel.is_none() => {
+            CausalLength::FIRST_LIFE
+        }
+        CausalLength::FIRST_LIFE => CausalLength::FIRST_LIFE,
+        later => later.next_create(),
+    };
+    let cells_at = state.reserve(versions.len() as u64)?;
+    record_delete(state, crr, old_key)?;
+    let sentinel_at = state.reserve(1)?;
+    if crr.columns.is_empty() && replaced.cl == CausalLength::UNKNOWN {
+        return state.log_first_insert(crr, new_key, sentinel_at, LOCAL);
+    }
+    let mut clock = replaced;
+    clock.forget_cells();
+    clock.set_cells(cells_at, LOCAL, versions.into_iter());
+    clock.set_sentinel(cl, sentinel_at, LOCAL);
+    state.save_clock(crr, new_key, &mut clock)
+}
+
+/// AFTER DELETE.
+pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    let (crr, arguments) = table(state, arguments)?;
+    let key = crr.key_of(arguments)?;
+    state.take_note(crr.id, &key);
+    if state.is_capturing() {
+        begin(state, &crr)?;
+        record_delete(state, &crr, &key)?;
+        state.settle();
+    }
+    Ok(Value::Null)
+}
+
+fn record_delete(state: &State, crr: &Crr, key: &Key) -> Result<()> {
+    let at = state.reserve(1)?;
+    let mut first = RowClock::unknown();
+    first.start_over(CausalLength::FIRST_LIFE.next_delete(), at, LOCAL);
+    if state.save_first_clock(crr, key, &mut first)? {
+        return Ok(());
+    }
+    let Some(mut clock) = state.store.clock(crr, key)? else {
+        return Err(Error::Internal(
+            "a clock record that was there is gone".to_owned(),
+        ));
+    };
+    clock.start_over(clock.cl.next_delete(), at, LOCAL);
+    state.save_clock(crr, key, &mut clock)
+}
+
+/// Whether the row is in the table.
+fn exists(state: &State, crr: &Crr, key: &Key) -> Result<bool> {
+    let values = crr.key_values(key)?;
+    let text = || crr.row_sql(sql::ROW_EXISTS, &[]);
+    crr.statements
+        .with(slot::ROW_EXISTS, state.store.connection, text, |find| {
+            Ok(find
+                .first(values.iter().map(Value::as_ref), |_| ())?
+                .is_some())
+        })
+}

@@ -1,0 +1,95 @@
+//! The virtual table `crsql_changes`: all changes of a database, to read and to merge.
+
+mod cursor;
+mod plan;
+
+use crate::apply;
+use crate::error::{Error, Result};
+use crate::sqlite::value::Arguments;
+use crate::sqlite::vtab::{Query, Table};
+use crate::state::State;
+use cursor::ChangesCursor;
+use std::rc::Rc;
+
+/// The columns, by index.
+mod column {
+    pub(super) const TABLE: usize = 0;
+    pub(super) const PK: usize = 1;
+    pub(super) const CID: usize = 2;
+    pub(super) const VAL: usize = 3;
+    pub(super) const COL_VERSION: usize = 4;
+    pub(super) const DB_VERSION: usize = 5;
+    pub(super) const SITE_ID: usize = 6;
+    pub(super) const CL: usize = 7;
+    pub(super) const SEQ: usize = 8;
+}
+
+/// `crsql_changes` on one connection.
+pub struct Changes {
+    state: Rc<State>,
+}
+
+impl Table for Changes {
+    type State = State;
+    type Cursor = ChangesCursor;
+
+    const DECLARATION: &'static str = "CREATE TABLE x (\
+        \"table\" TEXT NOT NULL, pk BLOB NOT NULL, cid TEXT NOT NULL, val ANY, col_version INTEGER NOT NULL, \
+        db_version INTEGER NOT NULL, site_id BLOB NOT NULL, cl INTEGER NOT NULL, seq INTEGER NOT NULL)";
+
+    fn connect(state: &Rc<State>) -> Changes {
+        Changes {
+            state: Rc::clone(state),
+        }
+    }
+
+    fn best_index(&self, query: &mut Query<'_>) -> Result<()> {
+        plan::choose(query);
+        Ok(())
+    }
+
+    fn open(&self) -> Result<ChangesCursor> {
+        Ok(ChangesCursor::new(Rc::clone(&self.state)))
+    }
+
+    fn insert(&self, values: Arguments<'_>) -> Result<i64> {
+        apply::apply(&self.state, values)
+    }
+
+    fn is_read_only() -> Error {
+        Error::changes_are_append_only()
+    }
+
+    fn begin(&self) -> Result<()> {
+        self.state.on_begin();
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.state.on_sync()
+    }
+
+    fn commit(&self) {
+        self.state.on_end();
+    }
+
+    fn rollback(&self) {
+        self.state.on_end();
+    }
+
+    fn savepoint(&self, index: i32) -> Result<()> {
+        self.state.on_savepoint(index)
+    }
+
+    fn release(&self, index: i32) {
+        self.state.on_release(index);
+    }
+
+    fn rollback_to(&self, index: i32) {
+        self.state.on_rollback_to(index);
+    }
+
+    fn disconnect(&self) {
+        self.state.release_statements();
+    }
+}

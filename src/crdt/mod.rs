@@ -1,0 +1,9 @@
+//! The rules of replication as functions of values: no SQLite, no I/O.
+//!
+//! Every decision on which write wins is made here and nowhere else.
+
+pub mod change;
+pub mod clock;
+pub mod key;
+pub mod merge;
+pub mod value;

@@ -1,0 +1,145 @@
+//! The entry points that SQLite calls on load, and what they register.
+//!
+//! Whatever can fail comes before the first registration, so that a failed load leaves nothing behind.
+
+use crate::changes::Changes;
+use crate::error::{Error, Result};
+use crate::functions;
+use crate::sqlite::vtab::{self, sqlite_text};
+use crate::sqlite::{Connection, api};
+use crate::state::State;
+use crate::store::Store;
+use crate::unpack::Unpack;
+use hashbrown::HashSet;
+use sqlite_loadable::entrypoints::register_entrypoint;
+use sqlite_loadable::ext::{sqlite3, sqlite3_api_routines, sqlite3_context, sqlite3_value};
+use sqlite_loadable::{FunctionFlags, api as loadable, define_scalar_function};
+use std::ffi::{c_char, c_int};
+use std::panic::catch_unwind;
+use std::rc::Rc;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// The commit this library was built from.
+const COMMIT: &str = match option_env!("CRSQL_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
+/// The connections that are served, by address: loading twice must not replace the state of a connection.
+static SERVED: LazyLock<Mutex<HashSet<usize>>> = LazyLock::new(Mutex::default);
+
+/// SQLite's default entry point for a library called `crsql`.
+///
+/// # Safety
+/// For SQLite to call, with the arguments it gives to every extension.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sqlite3_crsql_init(
+    db: *mut sqlite3,
+    message: *mut *mut c_char,
+    routines: *mut sqlite3_api_routines,
+) -> c_int {
+    // SAFETY: SQLite passes its own arguments.
+    unsafe { enter(db, message, routines) }
+}
+
+/// The entry point that programs written for cr-sqlite name.
+///
+/// # Safety
+/// As for `sqlite3_crsql_init`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sqlite3_crsqlite_init(
+    db: *mut sqlite3,
+    message: *mut *mut c_char,
+    routines: *mut sqlite3_api_routines,
+) -> c_int {
+    // SAFETY: SQLite passes its own arguments.
+    unsafe { enter(db, message, routines) }
+}
+
+/// # Safety
+/// The arguments are those of an entry point.
+unsafe fn enter(
+    db: *mut sqlite3,
+    message: *mut *mut c_char,
+    routines: *mut sqlite3_api_routines,
+) -> c_int {
+    let outcome = catch_unwind(|| {
+        // SAFETY: promised by the caller; `init` is the first to touch the routines.
+        unsafe {
+            api::init(routines)?;
+            load(Connection::from_handle(db), db, routines)
+        }
+    });
+    let error = match outcome {
+        Ok(Ok(())) => return api::SQLITE_OK,
+        Ok(Err(error)) => error,
+        Err(_) => Error::Internal("a panic while loading".to_owned()),
+    };
+    // SAFETY: SQLite frees the text with its own allocator. Without `init` there is none to copy it with.
+    unsafe {
+        if !message.is_null() && api::is_initialized() {
+            *message = sqlite_text(&error.to_string());
+        }
+    }
+    error.code()
+}
+
+/// # Safety
+/// `db` is open and `routines` are SQLite's.
+unsafe fn load(
+    connection: Connection,
+    db: *mut sqlite3,
+    routines: *mut sqlite3_api_routines,
+) -> Result<()> {
+    if !serve(connection) {
+        return Ok(());
+    }
+    let store = Store::new(connection);
+    let identity = match store.bootstrap() {
+        Ok(identity) => identity,
+        Err(error) => {
+            leave(connection);
+            return Err(error);
+        }
+    };
+    store.clear();
+    let state = Rc::new(State::new(store, identity, leave));
+    functions::register_all(connection, &state)?;
+    vtab::register::<Changes>(connection, "crsql_changes", &state)?;
+    vtab::register::<Unpack>(connection, "crsql_unpack_columns", &state)?;
+    let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
+        define_scalar_function(
+            db,
+            "crsql_sha",
+            0,
+            sha,
+            FunctionFlags::DETERMINISTIC | FunctionFlags::INNOCUOUS,
+        )
+    });
+    match registered {
+        0 => Ok(()),
+        _ => Err(Error::Internal(
+            "crsql_sha could not be registered".to_owned(),
+        )),
+    }
+}
+
+/// `crsql_sha()` -> the commit this library was built from
+fn sha(
+    context: *mut sqlite3_context,
+    _arguments: &[*mut sqlite3_value],
+) -> sqlite_loadable::Result<()> {
+    loadable::result_text(context, COMMIT)
+}
+
+/// Starts to serve a connection; false if it is served already.
+fn serve(connection: Connection) -> bool {
+    let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    served.insert(connection.handle() as usize)
+}
+
+/// The connection is closing, or its load failed.
+fn leave(connection: Connection) {
+    let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    served.remove(&(connection.handle() as usize));
+}

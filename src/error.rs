@@ -1,0 +1,97 @@
+//! The one error type of the extension: what went wrong, by meaning, with a text that says what to do.
+//!
+//! `code` is the only place where an error becomes an SQLite result code.
+
+use std::fmt;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong. Each text names the table, column or argument concerned and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// SQLite refused a statement: its result code and its message, with what was being done.
+    Sqlite {
+        /// Extended result code.
+        code: i32,
+        /// SQLite's message, with the work it interrupted.
+        message: String,
+    },
+    /// A function was called with arguments that it cannot take.
+    Usage(String),
+    /// A table cannot become, or can no longer be, a replicated table.
+    Table(String),
+    /// A row inserted into `crsql_changes` cannot be a change of this database.
+    Change(String),
+    /// The database file holds something that this release did not write.
+    Corrupt(String),
+    /// The transaction holds work that was only half recorded and must be rolled back.
+    Doomed,
+    /// The extension cannot serve this connection.
+    Load(String),
+    /// A defect of the extension itself, caught before it reached the application.
+    Internal(String),
+}
+
+/// SQLite result codes that the extension gives.
+mod code {
+    pub(super) const ERROR: i32 = 1;
+    pub(super) const INTERNAL: i32 = 2;
+    pub(super) const ABORT: i32 = 4;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const MISUSE: i32 = 21;
+}
+
+impl Error {
+    /// The SQLite result code for this error.
+    pub fn code(&self) -> i32 {
+        match self {
+            Error::Sqlite { code, .. } => *code,
+            Error::Usage(_) | Error::Table(_) | Error::Change(_) | Error::Load(_) => code::ERROR,
+            Error::Corrupt(_) => code::CORRUPT,
+            Error::Doomed => code::ABORT,
+            Error::Internal(_) => code::INTERNAL,
+        }
+    }
+
+    /// `crsql_changes` takes inserts only.
+    pub fn changes_are_append_only() -> Error {
+        Error::Sqlite {
+            code: code::MISUSE,
+            message:
+                "crsql_changes can't be updated or deleted from: it shows the recorded changes; \
+                      write to the replicated table itself, or INSERT changes of a peer"
+                    .to_owned(),
+        }
+    }
+
+    /// Puts what was being done before the message of an SQLite error.
+    pub fn during(self, work: impl fmt::Display) -> Error {
+        match self {
+            Error::Sqlite { code, message } => Error::Sqlite {
+                code,
+                message: format!("{work}: {message}"),
+            },
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Sqlite { message, .. } => write!(f, "crsql: {message}"),
+            Error::Usage(text)
+            | Error::Table(text)
+            | Error::Change(text)
+            | Error::Corrupt(text)
+            | Error::Load(text) => write!(f, "crsql: {text}"),
+            Error::Doomed => f.write_str(
+                "crsql: an earlier statement of this transaction failed halfway, so it can't be committed; ROLLBACK and try again",
+            ),
+            Error::Internal(text) => write!(f, "crsql: internal error, please report it: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

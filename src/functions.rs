@@ -1,0 +1,219 @@
+//! The SQL functions: their names, their arguments, and which part of the extension does the work.
+
+use crate::capture;
+use crate::convert;
+use crate::crdt::change::{COUNTER_MAX, DbVersion};
+use crate::crdt::key::{self, KEY_VALUES_MAX};
+use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
+use crate::error::{Error, Result};
+use crate::sqlite::Connection;
+use crate::sqlite::function::{Body, Trust, register};
+use crate::sqlite::value::Arguments;
+use crate::state::State;
+use std::rc::Rc;
+
+/// The only schema whose tables are replicated.
+const MAIN: &str = "main";
+
+const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
+
+/// Every function that needs the connection's state.
+const FUNCTIONS: [(&str, Trust, Body<State>); 17] = [
+    ("crsql_as_crr", Trust::DirectOnly, as_crr),
+    ("crsql_site_id", Trust::Innocuous, site_id),
+    ("crsql_db_version", Trust::Innocuous, db_version),
+    ("crsql_next_db_version", Trust::Innocuous, next_db_version),
+    ("crsql_get_seq", Trust::Innocuous, get_seq),
+    (
+        "crsql_increment_and_get_seq",
+        Trust::Innocuous,
+        increment_and_get_seq,
+    ),
+    ("crsql_rows_impacted", Trust::Innocuous, rows_impacted),
+    ("crsql_config_set", Trust::DirectOnly, config_set),
+    ("crsql_config_get", Trust::Innocuous, config_get),
+    (
+        "crsql_internal_sync_bit",
+        Trust::Innocuous,
+        internal_sync_bit,
+    ),
+    ("crsql_pack_columns", Trust::Pure, pack_columns),
+    ("crsql_finalize", Trust::DirectOnly, finalize),
+    (
+        "crsql_capture_existing",
+        Trust::Innocuous,
+        capture::existing,
+    ),
+    ("crsql_capture_insert", Trust::Innocuous, capture::insert),
+    ("crsql_capture_update", Trust::Innocuous, capture::update),
+    ("crsql_capture_delete", Trust::Innocuous, capture::delete),
+    ("crsql_version", Trust::Pure, version),
+];
+
+/// Registers them all.
+pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
+    FUNCTIONS
+        .iter()
+        .try_for_each(|(name, trust, body)| register(connection, name, *trust, state, *body))
+}
+
+fn usage<T>(text: impl Into<String>) -> Result<T> {
+    Err(Error::Usage(text.into()))
+}
+
+fn expect_none(arguments: Arguments<'_>, name: &str) -> Result<()> {
+    match arguments.is_empty() {
+        true => Ok(()),
+        false => usage(format!("{name}() takes no arguments")),
+    }
+}
+
+fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        _ => None,
+    }
+}
+
+/// `crsql_as_crr([schema,] table)` -> 'OK'
+fn as_crr(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    const USAGE: &str = "call crsql_as_crr('table') or crsql_as_crr('main', 'table')";
+    let (schema, table) = match arguments.len() {
+        1 => (Some(MAIN.to_owned()), text(arguments.get(0))),
+        2 => (text(arguments.get(0)), text(arguments.get(1))),
+        _ => return usage(USAGE),
+    };
+    let (Some(schema), Some(table)) = (schema, table) else {
+        return usage(format!("the name of a table must be a text; {USAGE}"));
+    };
+    if !schema.eq_ignore_ascii_case(MAIN) {
+        return usage(format!(
+            "only tables of the main database can be replicated, and {schema:?} is another schema; {USAGE}"
+        ));
+    }
+    convert::as_crr(state, &table)?;
+    Ok(Value::Text(b"OK".to_vec()))
+}
+
+/// `crsql_site_id()` -> BLOB of 16 bytes
+fn site_id(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    expect_none(arguments, "crsql_site_id")?;
+    Ok(Value::Blob(state.site_id()))
+}
+
+/// `crsql_db_version()` -> the highest committed version
+fn db_version(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    expect_none(arguments, "crsql_db_version")?;
+    Ok(Value::Integer(state.committed_version()?.to_sql()))
+}
+
+/// `crsql_next_db_version([at_least])` -> the version of the open transaction's next change
+fn next_db_version(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if arguments.len() == 1 {
+        let wish = arguments.integer(0).max(0);
+        let Some(wish) = DbVersion::from_sql(wish) else {
+            return usage(format!("a version can be at most {COUNTER_MAX} (2^53)"));
+        };
+        if wish > state.pending_version()? {
+            state.wish_version(wish)?;
+            return Ok(Value::Integer(wish.to_sql()));
+        }
+    }
+    Ok(Value::Integer(state.pending_version()?.to_sql()))
+}
+
+/// `crsql_get_seq()` -> the next seq of the open transaction
+fn get_seq(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    expect_none(arguments, "crsql_get_seq")?;
+    Ok(Value::Integer(state.next_seq().to_sql()))
+}
+
+/// `crsql_increment_and_get_seq()` -> the next seq, which is then taken
+fn increment_and_get_seq(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    expect_none(arguments, "crsql_increment_and_get_seq")?;
+    state.enlist()?;
+    Ok(Value::Integer(state.reserve(1)?.seq.to_sql()))
+}
+
+/// `crsql_rows_impacted()` -> changes that merges of the open transaction applied
+fn rows_impacted(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    expect_none(arguments, "crsql_rows_impacted")?;
+    Ok(Value::Integer(state.rows_impacted()))
+}
+
+fn setting(arguments: Arguments<'_>, count: usize, signature: &str) -> Result<()> {
+    if arguments.len() != count {
+        return usage(format!("call {signature}"));
+    }
+    match text(arguments.get(0)) {
+        Some(name) if name == MERGE_EQUAL_VALUES => Ok(()),
+        name => usage(format!(
+            "there is no setting {:?}; the only one is '{MERGE_EQUAL_VALUES}'",
+            name.unwrap_or_default()
+        )),
+    }
+}
+
+/// `crsql_config_set(name, value)` -> value
+fn config_set(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    setting(
+        arguments,
+        2,
+        "crsql_config_set('merge-equal-values', 0 or 1)",
+    )?;
+    let value = match arguments.get(1) {
+        ValueRef::Integer(value) => Some(value),
+        ValueRef::Text(text) => match numeric_text(text) {
+            NumericText::Integer(value) => Some(value),
+            _ => None,
+        },
+        _ => None,
+    };
+    match value {
+        Some(value @ (0 | 1)) => {
+            state.set_merge_equal_values(value == 1)?;
+            Ok(Value::Integer(value))
+        }
+        _ => usage(format!("'{MERGE_EQUAL_VALUES}' must be 0 or 1")),
+    }
+}
+
+/// `crsql_config_get(name)` -> its value
+fn config_get(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    setting(arguments, 1, "crsql_config_get('merge-equal-values')")?;
+    Ok(Value::Integer(i64::from(state.merges_equal_values()?)))
+}
+
+/// `crsql_internal_sync_bit([bit])` -> the bit; while it is not 0, local writes are not recorded
+fn internal_sync_bit(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if arguments.len() == 1 {
+        state.set_sync_bit(arguments.integer(0));
+    }
+    Ok(Value::Integer(state.sync_bit()))
+}
+
+/// `crsql_pack_columns(value, ...)` -> BLOB in the form of `crsql_changes.pk`
+fn pack_columns(_state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if arguments.len() > KEY_VALUES_MAX {
+        return usage(format!(
+            "crsql_pack_columns takes at most {KEY_VALUES_MAX} values"
+        ));
+    }
+    Ok(Value::Blob(key::pack(arguments.iter())))
+}
+
+/// `crsql_finalize()` -> 'finalized'; a connection closes as well without it
+fn finalize(state: &Rc<State>, _arguments: Arguments<'_>) -> Result<Value> {
+    state.flush()?;
+    state.release_statements();
+    Ok(Value::Text(b"finalized".to_vec()))
+}
+
+/// `crsql_version()` -> major * 10000 + minor * 100 + patch
+fn version(_state: &Rc<State>, _arguments: Arguments<'_>) -> Result<Value> {
+    let part = |text: &str| text.parse::<i64>().unwrap_or_default();
+    let number = part(env!("CARGO_PKG_VERSION_MAJOR")) * 10_000
+        + part(env!("CARGO_PKG_VERSION_MINOR")) * 100
+        + part(env!("CARGO_PKG_VERSION_PATCH"));
+    Ok(Value::Integer(number))
+}

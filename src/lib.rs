@@ -1,0 +1,28 @@
+//! crsql: a loadable SQLite extension that turns ordinary tables into replicated ones.
+//!
+//! `crdt` holds the rules of replication and is free of SQLite; everything else is the extension, loaded
+//! through the entry points of `entry`. The layers import downwards only:
+//! ```text
+//! entry, functions
+//! changes, unpack           virtual tables
+//! capture  apply  convert   local writes, merges, upgrades
+//! state                     what is known of one connection
+//! store -> schema           internal tables; what a replicated table is
+//! sqlite   sql              the C boundary; SQL texts
+//! crdt     error            pure
+//! ```
+
+mod apply;
+mod capture;
+mod changes;
+mod convert;
+pub mod crdt;
+pub mod entry;
+mod error;
+mod functions;
+mod schema;
+mod sql;
+mod sqlite;
+mod state;
+mod store;
+mod unpack;

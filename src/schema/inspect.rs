@@ -1,0 +1,312 @@
+//! What SQLite's catalogue says about a table, and whether it can be replicated.
+
+use crate::crdt::change::SENTINEL;
+use crate::crdt::key::KEY_VALUES_MAX;
+use crate::crdt::value::{Affinity, ValueRef};
+use crate::error::{Error, Result};
+use crate::sql;
+use crate::sqlite::{Connection, Statement};
+
+/// One column as it is declared.
+#[derive(Debug, Clone)]
+pub struct DeclaredColumn {
+    /// Its name
+    pub name: String,
+    /// What SQLite does to values stored in it
+    pub affinity: Affinity,
+    /// Whether it is NOT NULL
+    pub is_not_null: bool,
+    /// Whether it has a DEFAULT
+    pub has_default: bool,
+    /// Its place in the primary key, from 1; 0 if it is no part of it
+    pub key_place: i64,
+    /// Whether it is computed
+    pub is_generated: bool,
+}
+
+/// A table of `main` as it is declared.
+#[derive(Debug, Clone)]
+pub struct DeclaredTable {
+    /// Its name as it was spelled when it was made
+    pub name: String,
+    /// All its columns, in order
+    pub columns: Vec<DeclaredColumn>,
+    /// Whether its primary key is the rowid
+    pub is_rowid_keyed: bool,
+    /// The key's index, if it has one
+    key_index: Option<String>,
+}
+
+fn text(value: &str) -> ValueRef<'_> {
+    ValueRef::Text(value.as_bytes())
+}
+
+/// Runs a query and reads all its rows.
+fn rows<T>(
+    connection: Connection,
+    query: &str,
+    argument: &str,
+    read: impl Fn(&Statement) -> T,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare(query)?;
+    statement.bind(1, text(argument))?;
+    let mut all = Vec::new();
+    while statement.step()? {
+        all.push(read(&statement));
+    }
+    Ok(all)
+}
+
+impl DeclaredTable {
+    /// Reads a table of `main`; none if there is no table of this name.
+    pub fn read(connection: Connection, name: &str) -> Result<Option<DeclaredTable>> {
+        let described = connection
+            .prepare(sql::DESCRIBE)?
+            .first([text(name)], |row| {
+                (
+                    row.text(0),
+                    row.text(1),
+                    row.integer(2) != 0,
+                    row.integer(3) != 0,
+                )
+            })?;
+        let Some((name, kind, is_without_rowid, is_strict)) = described else {
+            return Ok(None);
+        };
+        if kind != "table" {
+            return Ok(None);
+        }
+        let columns = rows(connection, sql::DESCRIBE_COLUMNS, &name, |row| {
+            DeclaredColumn {
+                name: row.text(0),
+                affinity: Affinity::of_declared_type(&row.text(1), is_strict),
+                is_not_null: row.integer(2) != 0,
+                has_default: row.integer(3) != 0,
+                key_place: row.integer(4),
+                is_generated: row.integer(5) >= 2,
+            }
+        })?;
+        let indexes = rows(connection, sql::INDEXES, &name, |row| {
+            (row.text(0), row.text(2))
+        })?;
+        let key_index = indexes
+            .into_iter()
+            .find_map(|(index, origin)| (origin == "pk").then_some(index));
+        let has_key = columns.iter().any(|column| column.key_place > 0);
+        let is_rowid_keyed = has_key && !is_without_rowid && key_index.is_none();
+        Ok(Some(DeclaredTable {
+            name,
+            columns,
+            is_rowid_keyed,
+            key_index,
+        }))
+    }
+
+    /// The columns of the key, in the order of the PRIMARY KEY clause.
+    pub fn key_columns(&self) -> Vec<&DeclaredColumn> {
+        let mut key: Vec<_> = self.columns.iter().filter(|c| c.key_place > 0).collect();
+        key.sort_by_key(|column| column.key_place);
+        key
+    }
+
+    /// The columns that are replicated, in order.
+    pub fn value_columns(&self) -> impl Iterator<Item = &DeclaredColumn> {
+        self.columns
+            .iter()
+            .filter(|c| c.key_place == 0 && !c.is_generated)
+    }
+
+    /// Refuses a table whose replicas could not be kept equal, with the reason and the remedy.
+    pub fn check(&self, connection: Connection) -> Result<()> {
+        self.check_unique_indexes(connection)?;
+        self.check_key(connection)?;
+        if self.is_rowid_keyed && self.is_autoincrement(connection)? {
+            return Err(self.refusal(
+                "is AUTOINCREMENT, and replicas would hand out the same ids; declare the key without it, \
+                 and prefer ids that are unique everywhere, such as UUIDs",
+            ));
+        }
+        if let Some(parent) =
+            rows(connection, sql::FOREIGN_KEYS, &self.name, |row| row.text(0))?.first()
+        {
+            return Err(self.refusal(format_args!(
+                "has a foreign key to {}, which changes that arrive in another order would violate; \
+                 declare the table without REFERENCES",
+                sql::quoted(parent)
+            )));
+        }
+        self.check_columns()
+    }
+
+    fn refusal(&self, reason: impl std::fmt::Display) -> Error {
+        Error::Table(format!(
+            "table {} can't be replicated: it {reason}",
+            sql::quoted(&self.name)
+        ))
+    }
+
+    fn check_unique_indexes(&self, connection: Connection) -> Result<()> {
+        let indexes = rows(connection, sql::INDEXES, &self.name, |row| {
+            (row.text(0), row.integer(1) != 0, row.text(2))
+        })?;
+        let Some((index, _, origin)) = indexes
+            .into_iter()
+            .find(|(_, is_unique, origin)| *is_unique && origin != "pk")
+        else {
+            return Ok(());
+        };
+        let columns = rows(connection, sql::INDEX_COLUMNS, &index, |row| row.text(0))?;
+        if columns
+            .iter()
+            .map(String::as_str)
+            .eq(self.key_columns().iter().map(|c| c.name.as_str()))
+        {
+            return Ok(());
+        }
+        let listed = sql::join(", ", columns.iter().map(|column| sql::quoted(column)));
+        let remedy = match origin.as_str() {
+            "c" => format!(
+                "drop the index {} or make it an ordinary one",
+                sql::quoted(&index)
+            ),
+            _ => "declare the table without it".to_owned(),
+        };
+        Err(self.refusal(format_args!(
+            "has a UNIQUE constraint on ({listed}) beside its primary key, which rows written apart on two \
+             replicas may both break; {remedy}"
+        )))
+    }
+
+    fn check_key(&self, connection: Connection) -> Result<()> {
+        let key = self.key_columns();
+        if key.is_empty() {
+            return Err(
+                self.refusal("has no primary key; declare one whose columns are all NOT NULL")
+            );
+        }
+        if key.len() > KEY_VALUES_MAX {
+            return Err(self.refusal(format_args!(
+                "has a primary key of {} columns, and at most {KEY_VALUES_MAX} are possible",
+                key.len()
+            )));
+        }
+        if self.is_rowid_keyed {
+            return Ok(());
+        }
+        if let Some(column) = key.iter().find(|column| !column.is_not_null) {
+            return Err(self.refusal(format_args!(
+                "has the key column {}, which may be NULL, and a row needs an identity; declare it NOT NULL",
+                sql::quoted(&column.name)
+            )));
+        }
+        let Some(index) = &self.key_index else {
+            return Ok(());
+        };
+        let collated = rows(connection, sql::INDEX_COLUMNS, index, |row| {
+            (row.text(0), row.text(1))
+        })?;
+        match collated.iter().find(|(_, collation)| !collation.eq_ignore_ascii_case("BINARY")) {
+            None => Ok(()),
+            Some((column, collation)) => Err(self.refusal(format_args!(
+                "compares the key column {} by {collation}, so that two replicas could spell one key in two \
+                 ways; declare the key COLLATE BINARY and bring the spelling into one form before writing",
+                sql::quoted(column)
+            ))),
+        }
+    }
+
+    /// AUTOINCREMENT is a keyword that can't be a name, so it is looked for outside quotes and comments.
+    fn is_autoincrement(&self, connection: Connection) -> Result<bool> {
+        let definition = rows(connection, sql::DEFINITION, &self.name, |row| row.text(0))?;
+        Ok(definition
+            .iter()
+            .any(|text| bare_words(text).any(|word| word.eq_ignore_ascii_case("AUTOINCREMENT"))))
+    }
+
+    fn check_columns(&self) -> Result<()> {
+        for column in self.value_columns() {
+            let name = sql::quoted(&column.name);
+            if column.name == SENTINEL {
+                return Err(self.refusal(format_args!(
+                    "has a column named {name}, the name that stands for whole rows in crsql_changes; rename it"
+                )));
+            }
+            if column.is_not_null && !column.has_default {
+                return Err(self.refusal(format_args!(
+                    "has the column {name}, which is NOT NULL without a DEFAULT, and a row may arrive one \
+                     column at a time; give it a DEFAULT or let it be NULL"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The words of an SQL text that are neither quoted nor in a comment.
+fn bare_words(text: &str) -> impl Iterator<Item = String> {
+    let mut words = Vec::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\'' | '"' | '`' => skip_past(&mut rest, c),
+            '[' => skip_past(&mut rest, ']'),
+            '-' if rest.peek() == Some(&'-') => skip_past(&mut rest, '\n'),
+            '/' if rest.peek() == Some(&'*') => {
+                rest.next();
+                while let Some(c) = rest.next() {
+                    if c == '*' && rest.peek() == Some(&'/') {
+                        rest.next();
+                        break;
+                    }
+                }
+            }
+            c if is_word(c) => {
+                let mut word = String::from(c);
+                while let Some(c) = rest.next_if(|c| is_word(*c)) {
+                    word.push(c);
+                }
+                words.push(word);
+            }
+            _ => {}
+        }
+    }
+    words.into_iter()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
+/// A doubled quote ends one text and starts the next, which skips the same characters.
+fn skip_past(rest: &mut impl Iterator<Item = char>, end: char) {
+    for c in rest {
+        if c == end {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare_words;
+
+    #[test]
+    fn quoted_and_commented_words_do_not_count() {
+        let text = r#"CREATE TABLE "a ""b" (x INTEGER /* one * two */ PRIMARY KEY, 'it''s' [c d] `e f`, -- no
+            autoincrement_x TEXT)"#;
+        let words: Vec<String> = bare_words(text).collect();
+        assert_eq!(
+            words,
+            [
+                "CREATE",
+                "TABLE",
+                "x",
+                "INTEGER",
+                "PRIMARY",
+                "KEY",
+                "autoincrement_x",
+                "TEXT"
+            ]
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! What a replicated table is: its key, its columns, the triggers that capture its writes.
+
+pub mod crr;
+pub mod inspect;
+pub mod key;
+pub mod triggers;
+
+pub use crr::{Column, Crr};
+pub use key::Key;

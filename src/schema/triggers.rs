@@ -1,0 +1,148 @@
+//! The triggers that capture writes to a replicated table.
+
+use super::crr::Crr;
+use crate::crdt::value::Affinity;
+use crate::sql::{self, Part, column_of, join, quoted};
+
+/// SQLite allows 127 arguments to a function by default; keys of more columns than this are packed into few.
+const KEY_ARGUMENTS_MAX: usize = 40;
+
+/// So many columns are packed by one call.
+const COLUMNS_PER_PACK: usize = 100;
+
+/// So many columns fit one bit set, which must not reach the sign.
+pub const COLUMNS_PER_SET: usize = 62;
+
+/// The names that SQLite understands for the rowid.
+const ROWID_NAMES: [&str; 3] = ["rowid", "oid", "_rowid_"];
+
+/// How a trigger hands the key to the capture functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyArguments {
+    /// One argument a column
+    Plain(usize),
+    /// So many arguments of several packed columns each
+    Packed(usize),
+}
+
+impl KeyArguments {
+    /// The form for a key of `columns` columns.
+    pub fn of(columns: usize) -> KeyArguments {
+        if columns <= KEY_ARGUMENTS_MAX {
+            KeyArguments::Plain(columns)
+        } else {
+            KeyArguments::Packed(columns.div_ceil(COLUMNS_PER_PACK))
+        }
+    }
+
+    /// How many arguments there are.
+    pub fn count(self) -> usize {
+        match self {
+            KeyArguments::Plain(count) | KeyArguments::Packed(count) => count,
+        }
+    }
+}
+
+/// The statements that make the triggers. `database` is the database's own number: a trigger of an attached
+/// database would otherwise be taken for one of `main`.
+pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
+    let identity = format!("{database}, {}", crr.id.0);
+    let (old_key, new_key) = (key_arguments(crr, "OLD"), key_arguments(crr, "NEW"));
+    let key_is_new = join(
+        " AND ",
+        crr.key_columns.iter().map(|column| {
+            let new = column_of("NEW", &column.name);
+            format!("{} = {new} COLLATE BINARY", quoted(&column.name))
+        }),
+    );
+    let key_differs = join(
+        " OR ",
+        crr.key_columns.iter().map(|column| {
+            let (old, new) = (
+                column_of("OLD", &column.name),
+                column_of("NEW", &column.name),
+            );
+            format!("{old} IS NOT {new} COLLATE BINARY")
+        }),
+    );
+    let key_names = join(", ", key_names(crr).map(quoted));
+    let changed = changed_sets(crr);
+    let make = |text: &str, event: &str| {
+        let parts = [
+            (
+                "trigger",
+                Part::Name(&format!("crsql_{}_{event}", crr.id.0)),
+            ),
+            ("table", Part::Name(&crr.name)),
+            ("identity", Part::Sql(&identity)),
+            ("old_key", Part::Sql(&old_key)),
+            ("new_key", Part::Sql(&new_key)),
+            ("key_is_new", Part::Sql(&key_is_new)),
+            ("key_differs", Part::Sql(&key_differs)),
+            ("key_names", Part::Sql(&key_names)),
+            ("changed", Part::Sql(&changed)),
+        ];
+        sql::fill(text, &parts)
+    };
+    vec![
+        make(sql::TRIGGER_EXISTING, "existing"),
+        make(sql::TRIGGER_INSERT, "insert"),
+        make(sql::TRIGGER_DISPLACE, "displace"),
+        make(sql::TRIGGER_UPDATE, "update"),
+        make(sql::TRIGGER_DELETE, "delete"),
+    ]
+}
+
+/// The names by which an UPDATE can set the key.
+fn key_names(crr: &Crr) -> impl Iterator<Item = &str> {
+    let rowid_names = if crr.is_rowid_keyed {
+        &ROWID_NAMES[..]
+    } else {
+        &[]
+    };
+    crr.key_columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .chain(rowid_names.iter().copied())
+}
+
+fn key_arguments(crr: &Crr, row: &str) -> String {
+    let columns: Vec<String> = crr
+        .key_columns
+        .iter()
+        .map(|c| column_of(row, &c.name))
+        .collect();
+    match KeyArguments::of(columns.len()) {
+        KeyArguments::Plain(_) => columns.join(", "),
+        KeyArguments::Packed(_) => join(
+            ", ",
+            columns
+                .chunks(COLUMNS_PER_PACK)
+                .map(|chunk| format!("crsql_pack_columns({})", chunk.join(", "))),
+        ),
+    }
+}
+
+/// `, set, set`: for each column whether it changed, storage class and bytes.
+fn changed_sets(crr: &Crr) -> String {
+    let mut sets = String::new();
+    for chunk in crr.columns.chunks(COLUMNS_PER_SET) {
+        let bits = chunk.iter().enumerate().map(|(bit, column)| {
+            let (old, new) = (
+                column_of("OLD", &column.name),
+                column_of("NEW", &column.name),
+            );
+            let differs = format!("{old} IS NOT {new} COLLATE BINARY");
+            match column.affinity {
+                // Only here can 1 and 1.0 both be stored.
+                Affinity::None => {
+                    format!("(({differs} OR typeof({old}) <> typeof({new})) << {bit})")
+                }
+                _ => format!("(({differs}) << {bit})"),
+            }
+        });
+        sets.push_str(", ");
+        sets.push_str(&join(" | ", bits));
+    }
+    sets
+}

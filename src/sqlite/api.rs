@@ -1,0 +1,127 @@
+//! The routines that SQLite hands to a loaded extension, checked once at load.
+
+use crate::error::{Error, Result};
+use sqlite_loadable::ext::sqlite3_api_routines;
+use std::sync::OnceLock;
+
+/// The oldest SQLite that is supported, 3.40.0.
+pub const SQLITE_VERSION_MIN: i32 = 3_040_000;
+
+pub const SQLITE_OK: i32 = 0;
+pub const SQLITE_ROW: i32 = 100;
+pub const SQLITE_DONE: i32 = 101;
+
+pub const SQLITE_INTEGER: i32 = 1;
+pub const SQLITE_FLOAT: i32 = 2;
+pub const SQLITE_TEXT: i32 = 3;
+pub const SQLITE_BLOB: i32 = 4;
+
+pub const SQLITE_UTF8: i32 = 1;
+pub const SQLITE_DETERMINISTIC: i32 = 0x0000_0800;
+pub const SQLITE_DIRECTONLY: i32 = 0x0008_0000;
+pub const SQLITE_INNOCUOUS: i32 = 0x0020_0000;
+
+pub const SQLITE_PREPARE_PERSISTENT: u32 = 1;
+
+pub const SQLITE_VTAB_INNOCUOUS: i32 = 2;
+
+struct Routines(*mut sqlite3_api_routines);
+
+// SAFETY: SQLite never changes or frees the routines while the process runs.
+unsafe impl Send for Routines {}
+// SAFETY: as above; they are only read.
+unsafe impl Sync for Routines {}
+
+static ROUTINES: OnceLock<Routines> = OnceLock::new();
+
+/// The routines; `init` has run before any callback can exist.
+pub(super) fn routines() -> &'static sqlite3_api_routines {
+    let Some(routines) = ROUTINES.get() else {
+        unreachable!("no callback is registered before init")
+    };
+    // SAFETY: init stored a pointer that SQLite keeps valid, and checked the fields in use.
+    unsafe { &*routines.0 }
+}
+
+/// Calls a routine of SQLite; `init` made sure that it is there.
+macro_rules! call {
+    ($name:ident ( $($argument:expr),* $(,)? )) => {
+        match $crate::sqlite::api::routines().$name {
+            Some(routine) => routine($($argument),*),
+            None => unreachable!(concat!("init checked ", stringify!($name))),
+        }
+    };
+}
+pub(super) use call;
+
+macro_rules! require {
+    ($routines:ident: $($name:ident),* $(,)?) => {
+        [$((stringify!($name), $routines.$name.is_some())),*]
+    };
+}
+
+/// Whether `init` has run with success on some connection of this process.
+pub fn is_initialized() -> bool {
+    ROUTINES.get().is_some()
+}
+
+/// Whether this SQLite is recent enough.
+pub fn check_version(version: i32, name: &str) -> Result<()> {
+    if version >= SQLITE_VERSION_MIN {
+        return Ok(());
+    }
+    Err(Error::Load(format!(
+        "this is SQLite {name}, and SQLite 3.40.0 or newer is needed; update the SQLite library of the application"
+    )))
+}
+
+/// Takes the routines at load, before anything else is called.
+///
+/// # Safety
+/// `pointer` is the third argument that SQLite passed to the entry point.
+pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
+    // SAFETY: the fields read here stand at the start of the struct in every version of SQLite 3.
+    let (version, name) = unsafe {
+        let (Some(number), Some(name)) = ((*pointer).libversion_number, (*pointer).libversion)
+        else {
+            return Err(Error::Load(
+                "this SQLite does not say its version".to_owned(),
+            ));
+        };
+        (number(), std::ffi::CStr::from_ptr(name()).to_string_lossy())
+    };
+    check_version(version, &name)?;
+    // SAFETY: from 3.40 on the struct has every field that this build knows of.
+    let table = unsafe { &*pointer };
+    let required = require!(table:
+        bind_blob64, bind_double, bind_int64, bind_null, bind_text64, changes64,
+        column_blob, column_bytes, column_double, column_int64, column_text, column_type,
+        column_value, create_function_v2, create_module_v2, declare_vtab,
+        errmsg, extended_errcode, finalize, free, malloc64, prepare_v3, reset,
+        result_blob64, result_double, result_error, result_error_code, result_int64, result_null,
+        result_text64, result_value, step, total_changes64, user_data, value_blob, value_bytes,
+        value_double, value_int64, value_text, value_type, vtab_config,
+    );
+    if let Some((missing, _)) = required.iter().find(|(_, is_there)| !is_there) {
+        return Err(Error::Load(format!(
+            "the application's SQLite was built without sqlite3_{missing}, which is needed"
+        )));
+    }
+    ROUTINES.get_or_init(|| Routines(pointer));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_sqlite_is_refused_with_both_versions() {
+        assert_eq!(check_version(3_040_000, "3.40.0"), Ok(()));
+        let refusal = check_version(3_039_004, "3.39.4").unwrap_err().to_string();
+        assert!(
+            refusal.contains("3.39.4") && refusal.contains("3.40.0"),
+            "{refusal}"
+        );
+    }
+}

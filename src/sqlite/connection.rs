@@ -1,0 +1,99 @@
+//! A borrowed connection of the application.
+
+use super::api::{self, call};
+use super::statement::Statement;
+use crate::error::{Error, Result};
+use sqlite_loadable::ext::sqlite3;
+use std::ffi::{CStr, CString};
+use std::ptr;
+
+/// The application's connection. It outlives every function and module registered on it, and so this.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection(*mut sqlite3);
+
+impl Connection {
+    /// # Safety
+    /// `handle` is an open connection, and the result is not used after it closes.
+    pub unsafe fn from_handle(handle: *mut sqlite3) -> Connection {
+        Connection(handle)
+    }
+
+    /// The handle, for registration and as an identity.
+    pub fn handle(self) -> *mut sqlite3 {
+        self.0
+    }
+
+    /// Compiles one statement.
+    pub fn prepare(self, sql: &str) -> Result<Statement> {
+        self.compile(sql, 0)
+    }
+
+    /// Compiles one statement that will be kept and run often.
+    pub fn prepare_persistent(self, sql: &str) -> Result<Statement> {
+        self.compile(sql, api::SQLITE_PREPARE_PERSISTENT)
+    }
+
+    fn compile(self, sql: &str, flags: u32) -> Result<Statement> {
+        let length = i32::try_from(sql.len())
+            .map_err(|_| Error::Internal("a statement of more than 2 GiB".to_owned()))?;
+        let mut statement = ptr::null_mut();
+        // SAFETY: the handle is open, `sql` is valid for `length` bytes, `statement` is a valid place.
+        let code = unsafe {
+            call!(prepare_v3(
+                self.0,
+                sql.as_ptr().cast(),
+                length,
+                flags,
+                &mut statement,
+                ptr::null_mut(),
+            ))
+        };
+        match code {
+            api::SQLITE_OK => Ok(Statement::new(statement, self)),
+            _ => Err(self.last_error(code)),
+        }
+    }
+
+    /// Runs one statement without parameters to its end.
+    pub fn execute(self, sql: &str) -> Result<()> {
+        let mut statement = self.prepare(sql)?;
+        while statement.step()? {}
+        Ok(())
+    }
+
+    /// The error that SQLite holds for the last call, which gave `code`.
+    pub fn last_error(self, code: i32) -> Error {
+        // SAFETY: the handle is open; the message is copied before any other call.
+        let (extended, message) = unsafe {
+            let text = CStr::from_ptr(call!(errmsg(self.0)));
+            (
+                call!(extended_errcode(self.0)),
+                text.to_string_lossy().into_owned(),
+            )
+        };
+        let code = if extended & 0xff == code & 0xff {
+            extended
+        } else {
+            code
+        };
+        Error::Sqlite { code, message }
+    }
+
+    /// Rows changed by the last statement.
+    pub fn changes(self) -> i64 {
+        // SAFETY: the handle is open.
+        unsafe { call!(changes64(self.0)) }
+    }
+
+    /// Rows changed since the connection was opened. Moves whenever a statement that changed rows ends.
+    pub fn total_changes(self) -> i64 {
+        // SAFETY: the handle is open.
+        unsafe { call!(total_changes64(self.0)) }
+    }
+}
+
+/// A text for SQLite; a NUL in it ends it there.
+pub(super) fn c_text(text: &str) -> CString {
+    let end = text.find('\0').unwrap_or(text.len());
+    CString::new(&text[..end]).unwrap_or_default()
+}

@@ -1,0 +1,111 @@
+//! Registration of scalar functions that share the state of their connection.
+
+use super::api::{self, call};
+use super::connection::{Connection, c_text};
+use super::value::{Arguments, Context};
+use crate::crdt::value::Value;
+use crate::error::{Error, Result};
+use sqlite_loadable::ext::{sqlite3_context, sqlite3_value};
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+/// What a function may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// In triggers and views too, whatever `trusted_schema` says
+    Innocuous,
+    /// As `Innocuous`, and equal arguments always give equal results
+    Pure,
+    /// At the top level only: it changes the schema
+    DirectOnly,
+}
+
+impl Trust {
+    fn flags(self) -> i32 {
+        match self {
+            Trust::Innocuous => api::SQLITE_INNOCUOUS,
+            Trust::Pure => api::SQLITE_INNOCUOUS | api::SQLITE_DETERMINISTIC,
+            Trust::DirectOnly => api::SQLITE_DIRECTONLY,
+        }
+    }
+}
+
+/// The body of a function.
+pub type Body<S> = fn(&Rc<S>, Arguments<'_>) -> Result<Value>;
+
+struct Registered<S> {
+    state: Rc<S>,
+    body: Body<S>,
+}
+
+/// Registers `name` for any number of arguments; the body checks how many there are.
+pub fn register<S: 'static>(
+    connection: Connection,
+    name: &str,
+    trust: Trust,
+    state: &Rc<S>,
+    body: Body<S>,
+) -> Result<()> {
+    let registered = Box::new(Registered {
+        state: Rc::clone(state),
+        body,
+    });
+    // SAFETY: the connection is open; SQLite calls `destroy` on the pointer exactly once, also when this fails.
+    let code = unsafe {
+        call!(create_function_v2(
+            connection.handle(),
+            c_text(name).as_ptr(),
+            -1,
+            api::SQLITE_UTF8 | trust.flags(),
+            Box::into_raw(registered).cast(),
+            Some(invoke::<S>),
+            None,
+            None,
+            Some(destroy::<S>),
+        ))
+    };
+    match code {
+        api::SQLITE_OK => Ok(()),
+        _ => Err(connection
+            .last_error(code)
+            .during(format_args!("registering {name}"))),
+    }
+}
+
+unsafe extern "C" fn invoke<S>(
+    context: *mut sqlite3_context,
+    count: i32,
+    values: *mut *mut sqlite3_value,
+) {
+    // SAFETY: SQLite passes a live context, its arguments, and the user data given to `register`.
+    let (context, arguments, registered) = unsafe {
+        let data = call!(user_data(context)).cast::<Registered<S>>();
+        (Context::new(context), Arguments::new(count, values), &*data)
+    };
+    match guard(|| (registered.body)(&registered.state, arguments)) {
+        Ok(value) => context.result(value.as_ref()),
+        Err(error) => context.error(&error),
+    }
+}
+
+unsafe extern "C" fn destroy<S>(data: *mut c_void) {
+    // SAFETY: the pointer comes from Box::into_raw in `register`, and SQLite passes it here once.
+    let registered = unsafe { Box::from_raw(data.cast::<Registered<S>>()) };
+    let _ = guard(|| {
+        drop(registered);
+        Ok(())
+    });
+}
+
+/// Runs a callback's work; a panic becomes an error instead of crossing into C.
+pub(super) fn guard<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic without a message");
+        Err(Error::Internal(text.to_owned()))
+    })
+}

@@ -1,0 +1,13 @@
+//! The C boundary: everything unsafe, behind types that cannot be misused.
+//!
+//! Callbacks cast, guard against panics, call a safe method and convert its result; nothing else.
+
+pub mod api;
+pub mod connection;
+pub mod function;
+pub mod statement;
+pub mod value;
+pub mod vtab;
+
+pub use connection::Connection;
+pub use statement::Statement;

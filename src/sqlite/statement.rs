@@ -1,0 +1,201 @@
+//! Prepared statements that finalize themselves.
+
+use super::api::{self, call};
+use super::connection::Connection;
+use super::value::{bytes, dangling_if_empty, transient};
+use crate::crdt::value::ValueRef;
+use crate::error::Result;
+use sqlite_loadable::ext::sqlite3_stmt;
+use std::cell::RefCell;
+
+/// A prepared statement.
+#[derive(Debug)]
+pub struct Statement {
+    handle: *mut sqlite3_stmt,
+    connection: Connection,
+}
+
+impl Statement {
+    pub(super) fn new(handle: *mut sqlite3_stmt, connection: Connection) -> Statement {
+        Statement { handle, connection }
+    }
+
+    pub(super) fn handle(&self) -> *mut sqlite3_stmt {
+        self.handle
+    }
+
+    /// Binds parameter `index`, counted from 1. SQLite copies the value.
+    pub fn bind(&mut self, index: usize, value: ValueRef<'_>) -> Result<()> {
+        let (statement, index) = (self.handle, index as i32);
+        // SAFETY: the statement is live; SQLITE_TRANSIENT makes SQLite copy the bytes before returning.
+        let code = unsafe {
+            match value {
+                ValueRef::Null => call!(bind_null(statement, index)),
+                ValueRef::Integer(integer) => call!(bind_int64(statement, index, integer)),
+                ValueRef::Real(real) => call!(bind_double(statement, index, real)),
+                ValueRef::Text(text) => call!(bind_text64(
+                    statement,
+                    index,
+                    text.as_ptr().cast(),
+                    text.len() as u64,
+                    transient(),
+                    api::SQLITE_UTF8 as u8,
+                )),
+                ValueRef::Blob(blob) => call!(bind_blob64(
+                    statement,
+                    index,
+                    dangling_if_empty(blob).cast(),
+                    blob.len() as u64,
+                    transient(),
+                )),
+            }
+        };
+        match code {
+            api::SQLITE_OK => Ok(()),
+            _ => Err(self.connection.last_error(code)),
+        }
+    }
+
+    /// Binds the parameters from 1 on.
+    pub fn bind_all<'a>(&mut self, values: impl IntoIterator<Item = ValueRef<'a>>) -> Result<()> {
+        for (index, value) in (1..).zip(values) {
+            self.bind(index, value)?;
+        }
+        Ok(())
+    }
+
+    /// Goes to the next row; false at the end, where the statement is reset. An error resets it too.
+    pub fn step(&mut self) -> Result<bool> {
+        // SAFETY: the statement is live.
+        match unsafe { call!(step(self.handle)) } {
+            api::SQLITE_ROW => Ok(true),
+            api::SQLITE_DONE => {
+                self.reset();
+                Ok(false)
+            }
+            code => {
+                let error = self.connection.last_error(code);
+                self.reset();
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the statement ready to run again.
+    pub fn reset(&mut self) {
+        // SAFETY: the statement is live. The code repeats the error of the last step.
+        unsafe { call!(reset(self.handle)) };
+    }
+
+    /// Binds the parameters, runs the statement to its end and gives the number of rows it changed.
+    pub fn run<'a>(&mut self, values: impl IntoIterator<Item = ValueRef<'a>>) -> Result<i64> {
+        self.bind_all(values)?;
+        while self.step()? {}
+        Ok(self.connection.changes())
+    }
+
+    /// Binds the parameters and reads the first row with `read`; none without a row.
+    pub fn first<'a, T>(
+        &mut self,
+        values: impl IntoIterator<Item = ValueRef<'a>>,
+        read: impl FnOnce(&Statement) -> T,
+    ) -> Result<Option<T>> {
+        self.bind_all(values)?;
+        if !self.step()? {
+            return Ok(None);
+        }
+        let row = read(self);
+        self.reset();
+        Ok(Some(row))
+    }
+
+    /// A column of the current row as an integer, by SQLite's conversion.
+    pub fn integer(&self, column: usize) -> i64 {
+        // SAFETY: the statement is live; a column out of range reads as NULL.
+        unsafe { call!(column_int64(self.handle, column as i32)) }
+    }
+
+    /// A column of the current row as text.
+    pub fn text(&self, column: usize) -> String {
+        match self.value(column) {
+            ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// A column of the current row.
+    pub fn value(&self, column: usize) -> ValueRef<'_> {
+        let (statement, column) = (self.handle, column as i32);
+        // SAFETY: the statement is live, and the bytes stay valid until it is stepped or reset, which
+        // borrows it mutably.
+        unsafe {
+            match call!(column_type(statement, column)) {
+                api::SQLITE_INTEGER => ValueRef::Integer(call!(column_int64(statement, column))),
+                api::SQLITE_FLOAT => ValueRef::Real(call!(column_double(statement, column))),
+                api::SQLITE_TEXT => {
+                    let text = call!(column_text(statement, column));
+                    ValueRef::Text(bytes(text.cast(), call!(column_bytes(statement, column))))
+                }
+                api::SQLITE_BLOB => {
+                    let blob = call!(column_blob(statement, column));
+                    ValueRef::Blob(bytes(blob.cast(), call!(column_bytes(statement, column))))
+                }
+                _ => ValueRef::Null,
+            }
+        }
+    }
+}
+
+/// Statements that are compiled on first use and kept. None of them may touch a table of this extension's
+/// own modules, or it would keep the connection from closing.
+#[derive(Debug, Default)]
+pub struct StatementCache(RefCell<Vec<Option<Statement>>>);
+
+impl StatementCache {
+    /// Lends out the statement of a slot. While it is out a second user gets one of its own.
+    pub fn take(
+        &self,
+        slot: usize,
+        connection: Connection,
+        sql: impl FnOnce() -> String,
+    ) -> Result<Statement> {
+        let kept = self.0.borrow_mut().get_mut(slot).and_then(Option::take);
+        kept.map_or_else(|| connection.prepare_persistent(&sql()), Ok)
+    }
+
+    /// Takes a lent statement back.
+    pub fn give_back(&self, slot: usize, mut statement: Statement) {
+        statement.reset();
+        let mut slots = self.0.borrow_mut();
+        if slots.len() <= slot {
+            slots.resize_with(slot + 1, || None);
+        }
+        slots[slot] = Some(statement);
+    }
+
+    /// Runs `work` with the statement of a slot.
+    pub fn with<T>(
+        &self,
+        slot: usize,
+        connection: Connection,
+        sql: impl FnOnce() -> String,
+        work: impl FnOnce(&mut Statement) -> Result<T>,
+    ) -> Result<T> {
+        let mut statement = self.take(slot, connection, sql)?;
+        let outcome = work(&mut statement);
+        self.give_back(slot, statement);
+        outcome
+    }
+
+    /// Finalizes all that are not lent out.
+    pub fn clear(&self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        // SAFETY: the statement is live and this is its end.
+        unsafe { call!(finalize(self.handle)) };
+    }
+}

@@ -1,0 +1,566 @@
+//! Virtual tables as safe traits.
+//!
+//! ```text
+//! connect -> Table --open--> Cursor --filter--> (column* next)* -> drop
+//!            Table --begin--> insert* / savepoint / release / rollback_to --sync--> commit | rollback
+//!            Table --disconnect--> drop
+//! ```
+//! SQLite calls `begin` on the first write of a transaction and then tells the table of every savepoint.
+
+use super::api::{self, call};
+use super::connection::{Connection, c_text};
+use super::function::guard;
+use super::value::{Arguments, Context};
+use crate::error::{Error, Result};
+use sqlite_loadable::ext::{
+    sqlite3, sqlite3_context, sqlite3_index_info, sqlite3_module, sqlite3_value, sqlite3_vtab,
+    sqlite3_vtab_cursor,
+};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::{ptr, slice};
+
+/// A table that SQL can read.
+pub trait Table: Sized {
+    /// What all tables of a connection share.
+    type State: 'static;
+    /// A running scan.
+    type Cursor: Cursor;
+    /// The `CREATE TABLE` statement that declares the columns.
+    const DECLARATION: &'static str;
+
+    /// Connects the table to the connection's state.
+    fn connect(state: &Rc<Self::State>) -> Self;
+    /// Says how a query will be served.
+    fn best_index(&self, query: &mut Query<'_>) -> Result<()>;
+    /// Starts a scan.
+    fn open(&self) -> Result<Self::Cursor>;
+    /// Serves an `INSERT` (the values of the columns) and gives the rowid.
+    fn insert(&self, _values: Arguments<'_>) -> Result<i64> {
+        Err(Self::is_read_only())
+    }
+    /// What `UPDATE` and `DELETE` are told.
+    fn is_read_only() -> Error;
+    /// A transaction starts to write to the table.
+    fn begin(&self) -> Result<()> {
+        Ok(())
+    }
+    /// The transaction is about to be committed; an error stops it.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+    /// The transaction was committed.
+    fn commit(&self) {}
+    /// The transaction was rolled back.
+    fn rollback(&self) {}
+    /// A savepoint is about to be set; they are numbered from the outside in.
+    fn savepoint(&self, _index: i32) -> Result<()> {
+        Ok(())
+    }
+    /// The savepoints from this one on are gone, their work stays.
+    fn release(&self, _index: i32) {}
+    /// The work since this savepoint is undone.
+    fn rollback_to(&self, _index: i32) {}
+    /// The connection lets go of the table, perhaps to close.
+    fn disconnect(&self) {}
+}
+
+/// A running scan of a table.
+pub trait Cursor {
+    /// Starts the scan that `best_index` chose.
+    fn filter(&mut self, plan: i32, plan_text: &str, arguments: Arguments<'_>) -> Result<()>;
+    /// Goes to the next row.
+    fn next(&mut self) -> Result<()>;
+    /// Whether the scan is past its last row.
+    fn is_at_end(&self) -> bool;
+    /// Gives a column of the current row.
+    fn column(&self, column: usize, context: Context) -> Result<()>;
+    /// The rowid of the current row.
+    fn rowid(&self) -> i64;
+}
+
+/// Registers `T` as an eponymous table under `name`, connected at once so that its end is told of too.
+pub fn register<T: Table>(connection: Connection, name: &str, state: &Rc<T::State>) -> Result<()> {
+    let state = Box::into_raw(Box::new(Rc::clone(state)));
+    // SAFETY: the module is static; SQLite calls `drop_state` on the pointer exactly once, also when this fails.
+    let code = unsafe {
+        call!(create_module_v2(
+            connection.handle(),
+            c_text(name).as_ptr(),
+            Module::<T>::reference(),
+            state.cast(),
+            Some(drop_state::<T>),
+        ))
+    };
+    match code {
+        api::SQLITE_OK => {
+            drop(connection.prepare(&format!("SELECT 1 FROM {name} LIMIT 0"))?);
+            Ok(())
+        }
+        _ => Err(connection
+            .last_error(code)
+            .during(format_args!("registering {name}"))),
+    }
+}
+
+struct Module<T>(PhantomData<T>);
+
+impl<T: Table> Module<T> {
+    const MODULE: sqlite3_module = sqlite3_module {
+        iVersion: 2,
+        // No xCreate: the table is there by itself and can't be made a second time.
+        xCreate: None,
+        xConnect: Some(connect::<T>),
+        xBestIndex: Some(best_index::<T>),
+        xDisconnect: Some(disconnect::<T>),
+        xDestroy: None,
+        xOpen: Some(open::<T>),
+        xClose: Some(close::<T>),
+        xFilter: Some(filter::<T>),
+        xNext: Some(next::<T>),
+        xEof: Some(eof::<T>),
+        xColumn: Some(column::<T>),
+        xRowid: Some(rowid::<T>),
+        xUpdate: Some(update::<T>),
+        xBegin: Some(begin::<T>),
+        xSync: Some(sync::<T>),
+        xCommit: Some(commit::<T>),
+        xRollback: Some(rollback::<T>),
+        xFindFunction: None,
+        xRename: None,
+        xSavepoint: Some(savepoint::<T>),
+        xRelease: Some(release::<T>),
+        xRollbackTo: Some(rollback_to::<T>),
+        xShadowName: None,
+    };
+
+    fn reference() -> *const sqlite3_module {
+        const { &Self::MODULE }
+    }
+}
+
+/// SQLite's view first, ours behind it.
+#[repr(C)]
+struct TableObject<T> {
+    base: sqlite3_vtab,
+    table: T,
+}
+
+/// SQLite's view first, ours behind it.
+#[repr(C)]
+struct CursorObject<T: Table> {
+    base: sqlite3_vtab_cursor,
+    cursor: T::Cursor,
+}
+
+/// # Safety
+/// `table` was made by `connect::<T>`.
+unsafe fn table_of<'a, T>(table: *mut sqlite3_vtab) -> &'a T {
+    // SAFETY: promised by the caller; TableObject is repr(C) with the base first.
+    unsafe { &(*table.cast::<TableObject<T>>()).table }
+}
+
+/// # Safety
+/// `cursor` was made by `open::<T>`.
+unsafe fn cursor_of<'a, T: Table>(cursor: *mut sqlite3_vtab_cursor) -> &'a mut T::Cursor {
+    // SAFETY: promised by the caller; SQLite never runs two callbacks on one cursor at a time.
+    unsafe { &mut (*cursor.cast::<CursorObject<T>>()).cursor }
+}
+
+/// The code for SQLite, with the text left where it looks for one.
+///
+/// # Safety
+/// `table` is live.
+unsafe fn report(table: *mut sqlite3_vtab, outcome: Result<()>) -> c_int {
+    let Err(error) = outcome else {
+        return api::SQLITE_OK;
+    };
+    // SAFETY: promised by the caller; the old text, if any, is SQLite's to free.
+    unsafe {
+        call!(free((*table).zErrMsg.cast()));
+        (*table).zErrMsg = sqlite_text(&error.to_string());
+    }
+    error.code()
+}
+
+/// A copy on SQLite's heap; null when memory is short.
+pub(crate) fn sqlite_text(text: &str) -> *mut c_char {
+    let text = c_text(text);
+    let bytes = text.as_bytes_with_nul();
+    // SAFETY: the allocation is as large as what is copied into it.
+    unsafe {
+        let copy: *mut c_char = call!(malloc64(bytes.len() as u64)).cast();
+        if !copy.is_null() {
+            ptr::copy_nonoverlapping(bytes.as_ptr().cast(), copy, bytes.len());
+        }
+        copy
+    }
+}
+
+unsafe extern "C" fn drop_state<T: Table>(state: *mut c_void) {
+    // SAFETY: the pointer comes from Box::into_raw in `register`, and SQLite passes it here once.
+    let state = unsafe { Box::from_raw(state.cast::<Rc<T::State>>()) };
+    let _ = guard(|| {
+        drop(state);
+        Ok(())
+    });
+}
+
+unsafe extern "C" fn connect<T: Table>(
+    db: *mut sqlite3,
+    state: *mut c_void,
+    _argument_count: c_int,
+    _arguments: *const *const c_char,
+    table: *mut *mut sqlite3_vtab,
+    message: *mut *mut c_char,
+) -> c_int {
+    let outcome = guard(|| {
+        // SAFETY: `state` is the pointer given at registration; the connection is open.
+        unsafe {
+            let state = &*state.cast::<Rc<T::State>>();
+            let code = call!(declare_vtab(db, c_text(T::DECLARATION).as_ptr()));
+            if code != api::SQLITE_OK {
+                return Err(Connection::from_handle(db).last_error(code));
+            }
+            // Triggers and views may use it, whatever `trusted_schema` says.
+            call!(vtab_config(db, api::SQLITE_VTAB_INNOCUOUS));
+            let object = TableObject {
+                base: std::mem::zeroed(),
+                table: T::connect(state),
+            };
+            *table = Box::into_raw(Box::new(object)).cast();
+        }
+        Ok(())
+    });
+    match outcome {
+        Ok(()) => api::SQLITE_OK,
+        Err(error) => {
+            // SAFETY: `message` is a valid place, and SQLite frees what is put there.
+            unsafe { *message = sqlite_text(&error.to_string()) };
+            error.code()
+        }
+    }
+}
+
+unsafe extern "C" fn disconnect<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: made by `connect::<T>`, and SQLite passes it here once.
+    let object = unsafe { Box::from_raw(table.cast::<TableObject<T>>()) };
+    let _ = guard(|| {
+        object.table.disconnect();
+        drop(object);
+        Ok(())
+    });
+    api::SQLITE_OK
+}
+
+unsafe extern "C" fn best_index<T: Table>(
+    table: *mut sqlite3_vtab,
+    info: *mut sqlite3_index_info,
+) -> c_int {
+    // SAFETY: SQLite passes its own live objects.
+    unsafe {
+        let mut query = Query {
+            info: &mut *info,
+            plan_text: String::new(),
+            next_argument: 0,
+        };
+        let outcome = guard(|| table_of::<T>(table).best_index(&mut query));
+        query.finish();
+        report(table, outcome)
+    }
+}
+
+unsafe extern "C" fn open<T: Table>(
+    table: *mut sqlite3_vtab,
+    cursor: *mut *mut sqlite3_vtab_cursor,
+) -> c_int {
+    // SAFETY: SQLite passes its own live objects; `cursor` is a valid place.
+    unsafe {
+        let outcome = guard(|| {
+            let opened = table_of::<T>(table).open()?;
+            let object: CursorObject<T> = CursorObject {
+                base: std::mem::zeroed(),
+                cursor: opened,
+            };
+            *cursor = Box::into_raw(Box::new(object)).cast();
+            Ok(())
+        });
+        report(table, outcome)
+    }
+}
+
+unsafe extern "C" fn close<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
+    // SAFETY: made by `open::<T>`, and SQLite passes it here once.
+    let object = unsafe { Box::from_raw(cursor.cast::<CursorObject<T>>()) };
+    let _ = guard(|| {
+        drop(object);
+        Ok(())
+    });
+    api::SQLITE_OK
+}
+
+unsafe extern "C" fn filter<T: Table>(
+    cursor: *mut sqlite3_vtab_cursor,
+    plan: c_int,
+    plan_text: *const c_char,
+    count: c_int,
+    values: *mut *mut sqlite3_value,
+) -> c_int {
+    // SAFETY: SQLite passes its own live objects and the text that `best_index` gave.
+    unsafe {
+        let text = if plan_text.is_null() {
+            c""
+        } else {
+            CStr::from_ptr(plan_text)
+        };
+        let outcome = guard(|| {
+            let arguments = Arguments::new(count, values);
+            cursor_of::<T>(cursor).filter(plan, &text.to_string_lossy(), arguments)
+        });
+        report((*cursor).pVtab, outcome)
+    }
+}
+
+unsafe extern "C" fn next<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
+    // SAFETY: SQLite passes its own live objects.
+    unsafe { report((*cursor).pVtab, guard(|| cursor_of::<T>(cursor).next())) }
+}
+
+unsafe extern "C" fn eof<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
+    // SAFETY: SQLite passes its own live objects.
+    let at_end = guard(|| Ok(unsafe { cursor_of::<T>(cursor) }.is_at_end()));
+    c_int::from(at_end.unwrap_or(true))
+}
+
+unsafe extern "C" fn column<T: Table>(
+    cursor: *mut sqlite3_vtab_cursor,
+    context: *mut sqlite3_context,
+    index: c_int,
+) -> c_int {
+    // SAFETY: SQLite passes its own live objects.
+    let (context, cursor) = unsafe { (Context::new(context), cursor_of::<T>(cursor)) };
+    if let Err(error) = guard(|| cursor.column(index as usize, context)) {
+        context.error(&error);
+    }
+    api::SQLITE_OK
+}
+
+unsafe extern "C" fn rowid<T: Table>(cursor: *mut sqlite3_vtab_cursor, rowid: *mut i64) -> c_int {
+    // SAFETY: SQLite passes its own live objects; `rowid` is a valid place.
+    unsafe {
+        let outcome = guard(|| {
+            *rowid = cursor_of::<T>(cursor).rowid();
+            Ok(())
+        });
+        report((*cursor).pVtab, outcome)
+    }
+}
+
+unsafe extern "C" fn update<T: Table>(
+    table: *mut sqlite3_vtab,
+    count: c_int,
+    values: *mut *mut sqlite3_value,
+    rowid: *mut i64,
+) -> c_int {
+    // SAFETY: SQLite passes its own live objects; for an insert `rowid` is a valid place.
+    unsafe {
+        let outcome = guard(|| {
+            let arguments = Arguments::new(count, values);
+            let is_insert =
+                count > 1 && matches!(arguments.get(0), crate::crdt::value::ValueRef::Null);
+            if !is_insert {
+                return Err(T::is_read_only());
+            }
+            *rowid = table_of::<T>(table).insert(arguments.from(2))?;
+            Ok(())
+        });
+        report(table, outcome)
+    }
+}
+
+unsafe extern "C" fn begin<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { report(table, guard(|| table_of::<T>(table).begin())) }
+}
+
+unsafe extern "C" fn sync<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { report(table, guard(|| table_of::<T>(table).sync())) }
+}
+
+/// Runs a callback that can't fail.
+///
+/// # Safety
+/// `table` was made by `connect::<T>`.
+unsafe fn notify<T: Table>(table: *mut sqlite3_vtab, tell: impl FnOnce(&T)) -> c_int {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let outcome = guard(|| {
+            tell(table_of::<T>(table));
+            Ok(())
+        });
+        report(table, outcome)
+    }
+}
+
+unsafe extern "C" fn commit<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { notify::<T>(table, T::commit) }
+}
+
+unsafe extern "C" fn rollback<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { notify::<T>(table, T::rollback) }
+}
+
+unsafe extern "C" fn savepoint<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { report(table, guard(|| table_of::<T>(table).savepoint(index))) }
+}
+
+unsafe extern "C" fn release<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { notify::<T>(table, |table| table.release(index)) }
+}
+
+unsafe extern "C" fn rollback_to<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { notify::<T>(table, |table| table.rollback_to(index)) }
+}
+
+/// A comparison of a column with a value that a scan can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `IS NOT`
+    IsNot,
+    /// `IS`
+    Is,
+    /// Any other
+    Other,
+}
+
+impl Comparison {
+    fn from_code(code: u8) -> Comparison {
+        match code {
+            2 => Comparison::Equal,
+            4 => Comparison::Greater,
+            8 => Comparison::LessOrEqual,
+            16 => Comparison::Less,
+            32 => Comparison::GreaterOrEqual,
+            69 => Comparison::IsNot,
+            72 => Comparison::Is,
+            _ => Comparison::Other,
+        }
+    }
+}
+
+/// One usable constraint of a query.
+#[derive(Debug, Clone, Copy)]
+pub struct Constraint {
+    /// Its place in the query, to be handed to `use_constraint`
+    pub index: usize,
+    /// The column, counted from 0; -1 is the rowid
+    pub column: i32,
+    /// The comparison
+    pub comparison: Comparison,
+}
+
+/// One term of the query's ORDER BY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderTerm {
+    /// The column, counted from 0
+    pub column: i32,
+    /// Whether it is descending
+    pub is_descending: bool,
+}
+
+/// The query that `best_index` plans for.
+pub struct Query<'a> {
+    info: &'a mut sqlite3_index_info,
+    plan_text: String,
+    next_argument: i32,
+}
+
+impl Query<'_> {
+    /// The constraints whose values will be known when the scan starts.
+    pub fn constraints(&self) -> Vec<Constraint> {
+        // SAFETY: SQLite gives an array of nConstraint entries.
+        let all = unsafe { array(self.info.aConstraint, self.info.nConstraint) };
+        let usable = all
+            .iter()
+            .enumerate()
+            .filter(|(_, constraint)| constraint.usable != 0);
+        usable
+            .map(|(index, constraint)| Constraint {
+                index,
+                column: constraint.iColumn,
+                comparison: Comparison::from_code(constraint.op),
+            })
+            .collect()
+    }
+
+    /// The ORDER BY terms.
+    pub fn order(&self) -> Vec<OrderTerm> {
+        // SAFETY: SQLite gives an array of nOrderBy entries.
+        let all = unsafe { array(self.info.aOrderBy, self.info.nOrderBy) };
+        all.iter()
+            .map(|term| OrderTerm {
+                column: term.iColumn,
+                is_descending: term.desc != 0,
+            })
+            .collect()
+    }
+
+    /// Asks for the constraint's value as the next argument of `filter`; SQLite still checks the rows itself.
+    pub fn use_constraint(&mut self, constraint: Constraint) {
+        self.next_argument += 1;
+        // SAFETY: SQLite gives an array of nConstraint entries, and the index comes from `constraints`.
+        unsafe {
+            (*self.info.aConstraintUsage.add(constraint.index)).argvIndex = self.next_argument
+        };
+    }
+
+    /// Adds to the text that `filter` gets.
+    pub fn plan(&mut self, text: &str) {
+        self.plan_text.push_str(text);
+    }
+
+    /// The rows will come in the order that was asked for.
+    pub fn set_ordered(&mut self) {
+        self.info.orderByConsumed = 1;
+    }
+
+    /// The scan's expected cost and number of rows.
+    pub fn set_estimate(&mut self, cost: f64, rows: i64) {
+        self.info.estimatedCost = cost;
+        self.info.estimatedRows = rows;
+    }
+
+    fn finish(self) {
+        if !self.plan_text.is_empty() {
+            self.info.idxStr = sqlite_text(&self.plan_text);
+            self.info.needToFreeIdxStr = 1;
+        }
+    }
+}
+
+/// # Safety
+/// A pointer that is not null is valid for `count` elements for `'a`.
+unsafe fn array<'a, E>(pointer: *const E, count: c_int) -> &'a [E] {
+    if pointer.is_null() || count <= 0 {
+        return &[];
+    }
+    // SAFETY: promised by the caller.
+    unsafe { slice::from_raw_parts(pointer, count as usize) }
+}

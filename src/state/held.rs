@@ -1,0 +1,63 @@
+//! The row that a merge is working on: its clock is written when the merge goes on to another row.
+//!
+//! A row usually arrives one column at a time. Its values go to the table at once; its clock waits, so that
+//! a row that came whole ends up pristine, with one log entry and no record.
+
+use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal};
+use crate::crdt::clock::{Base, RowClock};
+use crate::schema::{Crr, Key};
+use std::rc::Rc;
+
+/// A row and its clock, ahead of what is stored.
+#[derive(Debug)]
+pub struct HeldRow {
+    /// Its table
+    pub crr: Rc<Crr>,
+    /// Its key
+    pub key: Key,
+    /// Its clock
+    pub clock: RowClock,
+    /// Whether it is in the table
+    pub exists: bool,
+    /// Whether nothing was known of it before
+    pub was_unknown: bool,
+    /// Whether the clock has to be written
+    pub is_dirty: bool,
+}
+
+impl HeldRow {
+    /// Whether this is the held form of that row.
+    pub fn is_of(&self, crr: &Crr, key: &Key) -> bool {
+        self.crr.id == crr.id && self.key == *key
+    }
+
+    /// Where and from whom the row came, if it came whole and new: then it needs no record.
+    pub fn pristine_arrival(&self) -> Option<(Position, SiteOrdinal)> {
+        let clock = &self.clock;
+        let is_first_life = self.was_unknown && self.exists && clock.cl == CausalLength::FIRST_LIFE;
+        if !is_first_life || clock.base != Base::Unset || !clock.inherited.is_empty() {
+            return None;
+        }
+        match (&clock.sentinel, clock.groups.first()) {
+            (Some(entry), None) if self.crr.columns.is_empty() && !entry.is_logged => {
+                Some((entry.at, entry.site))
+            }
+            (None, Some(first)) => {
+                let is_alike = |group: &crate::crdt::clock::Group| {
+                    let entry = group.entry;
+                    !entry.is_logged
+                        && entry.site == first.entry.site
+                        && entry.at.version == first.entry.at.version
+                        && group
+                            .cells
+                            .iter()
+                            .all(|cell| cell.version == ColumnVersion::FIRST)
+                };
+                let cells: usize = clock.groups.iter().map(|group| group.cells.len()).sum();
+                let is_whole = cells == self.crr.columns.len() && clock.groups.iter().all(is_alike);
+                is_whole.then_some((first.entry.at, first.entry.site))
+            }
+            _ => None,
+        }
+    }
+}

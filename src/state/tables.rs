@@ -1,0 +1,88 @@
+//! The replicated tables that were used lately, for as long as the schema stays the same.
+
+use crate::crdt::change::TableId;
+use crate::crdt::value::ValueRef;
+use crate::error::Result;
+use crate::schema::Crr;
+use crate::sql;
+use crate::store::Store;
+use hashbrown::HashMap;
+use std::rc::Rc;
+
+/// The cache.
+#[derive(Debug, Default)]
+pub struct Tables {
+    schema_version: Option<i64>,
+    checked_at: Option<i64>,
+    by_id: HashMap<TableId, Rc<Crr>>,
+    by_name: HashMap<String, TableId>,
+}
+
+impl Tables {
+    /// Whether the schema was checked when the connection had made this many changes.
+    pub fn is_checked_at(&self, changes: i64) -> bool {
+        self.checked_at == Some(changes)
+    }
+
+    /// Takes note of the schema's version; another one empties the cache.
+    pub fn check(&mut self, schema_version: i64, changes: i64) {
+        if self.schema_version != Some(schema_version) {
+            *self = Tables {
+                schema_version: Some(schema_version),
+                ..Tables::default()
+            };
+        }
+        self.checked_at = Some(changes);
+    }
+
+    /// Moves the last check to this many changes, if there was one.
+    pub fn settle(&mut self, changes: i64) {
+        if self.checked_at.is_some() {
+            self.checked_at = Some(changes);
+        }
+    }
+
+    /// The next use checks the schema again.
+    pub fn distrust(&mut self) {
+        self.checked_at = None;
+    }
+
+    /// A table by id; none if there is no such table.
+    pub fn by_id(&mut self, store: &Store, id: TableId) -> Result<Option<Rc<Crr>>> {
+        if let Some(crr) = self.by_id.get(&id) {
+            return Ok(Some(Rc::clone(crr)));
+        }
+        self.load(store, sql::TABLE_BY_ID, ValueRef::Integer(id.0))
+    }
+
+    /// A table by name, in any ASCII case; none if there is no such table.
+    pub fn by_name(&mut self, store: &Store, name: &str) -> Result<Option<Rc<Crr>>> {
+        let name = name.to_ascii_lowercase();
+        if let Some(crr) = self.by_name.get(&name).and_then(|id| self.by_id.get(id)) {
+            return Ok(Some(Rc::clone(crr)));
+        }
+        self.load(store, sql::TABLE_BY_NAME, ValueRef::Text(name.as_bytes()))
+    }
+
+    fn load(
+        &mut self,
+        store: &Store,
+        query: &str,
+        argument: ValueRef<'_>,
+    ) -> Result<Option<Rc<Crr>>> {
+        let found = store
+            .connection
+            .prepare(query)?
+            .first([argument], |row| (TableId(row.integer(0)), row.text(1)))?;
+        let Some((id, name)) = found else {
+            return Ok(None);
+        };
+        let Some(crr) = Crr::load(store.connection, id, &name)? else {
+            return Ok(None);
+        };
+        let crr = Rc::new(crr);
+        self.by_name.insert(name.to_ascii_lowercase(), id);
+        self.by_id.insert(id, Rc::clone(&crr));
+        Ok(Some(crr))
+    }
+}

@@ -1,0 +1,474 @@
+//! The open transaction: its version and seqs, and what it has not written yet.
+
+use super::{HeldRow, State};
+use crate::crdt::change::{ColumnVersion, DbVersion, Position, Seq, SiteOrdinal, TableId};
+use crate::crdt::clock::RowClock;
+use crate::crdt::value::{Value, ValueRef};
+use crate::error::{Error, Result};
+use crate::schema::{Crr, Key};
+use crate::store::log::Run;
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Names the setting by which equal values are settled by site.
+pub const MERGE_EQUAL_VALUES: &str = "config.merge-equal-values";
+
+/// Below this version no write happens: entries of the log may be dropped, versions are never given out again.
+const VERSION_FLOOR: &str = "crsql_db_version_floor";
+
+/// Keys that a statement was seen to replace. `INSERT OR IGNORE` leaves notes that nobody takes; only the
+/// latest are kept. A note is lost only if one statement leaves more than this before its own capture.
+const NOTES_MAX: usize = 1 << 16;
+
+/// What a trigger found before the row it announces was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// The key was there
+    Existing,
+    /// The row's insert has been recorded already
+    Recorded,
+}
+
+/// The version counter of the open transaction.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    committed: DbVersion,
+    version: DbVersion,
+    next_seq: Seq,
+}
+
+/// What a savepoint has to bring back.
+#[derive(Debug)]
+struct Savepoint {
+    index: i32,
+    run: Option<Run>,
+    rows_impacted: i64,
+}
+
+/// The state of the open transaction.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    clock: Option<Clock>,
+    version_wish: DbVersion,
+    run: Option<Run>,
+    held: Option<HeldRow>,
+    notes: VecDeque<(TableId, Key, Note)>,
+    savepoints: Vec<Savepoint>,
+    rows_impacted: i64,
+    merge_equal_values: Option<bool>,
+    last_clock_keys: HashMap<TableId, Option<Key>>,
+    sites: HashMap<Vec<u8>, SiteOrdinal>,
+    /// The innermost savepoint at the time of a half-done statement; -1 outside of all
+    doomed_in: Option<i32>,
+}
+
+impl State {
+    /// The highest version in the file as this connection sees it, apart from the open transaction's own.
+    pub fn committed_version(&self) -> Result<DbVersion> {
+        if let Some(clock) = self.transaction.borrow().clock {
+            return Ok(clock.committed);
+        }
+        let floor = match self.store.setting(VERSION_FLOOR)? {
+            Some(Value::Integer(floor)) => DbVersion::from_sql(floor).unwrap_or_default(),
+            _ => DbVersion::default(),
+        };
+        let last = self
+            .store
+            .last_position()?
+            .map_or(DbVersion::default(), |at| at.version);
+        Ok(last.max(floor))
+    }
+
+    /// Makes sure that versions given out so far stay so when entries leave the log.
+    pub fn keep_version_floor(&self) -> Result<()> {
+        let last = self
+            .store
+            .last_position()?
+            .map_or(DbVersion::default(), |at| at.version);
+        let floor = self.committed_version()?.max(last);
+        self.store
+            .set_setting(VERSION_FLOOR, ValueRef::Integer(floor.to_sql()))
+    }
+
+    fn clock(&self) -> Result<Clock> {
+        if let Some(clock) = self.transaction.borrow().clock {
+            return Ok(clock);
+        }
+        let committed = self.committed_version()?;
+        let mut transaction = self.transaction.borrow_mut();
+        let version = committed.next().max(transaction.version_wish);
+        if version.to_sql() > crate::crdt::change::COUNTER_MAX {
+            return Err(Error::Change(format!(
+                "this database has used up its versions (2^53); a peer must have sent {committed:?}"
+            )));
+        }
+        let clock = Clock {
+            committed,
+            version,
+            next_seq: Seq(0),
+        };
+        transaction.clock = Some(clock);
+        Ok(clock)
+    }
+
+    /// The version that the open transaction's next change gets.
+    pub fn pending_version(&self) -> Result<DbVersion> {
+        if self.is_enlisted.get() {
+            let wish = self.transaction.borrow().version_wish;
+            return Ok(self.clock()?.version.max(wish));
+        }
+        Ok(self.committed_version()?.next())
+    }
+
+    /// Raises the open transaction's version to at least `version`.
+    pub fn wish_version(&self, version: DbVersion) -> Result<()> {
+        self.enlist()?;
+        let clock = self.clock()?;
+        let mut transaction = self.transaction.borrow_mut();
+        transaction.version_wish = version;
+        if version > clock.version {
+            transaction.clock = Some(Clock {
+                version,
+                next_seq: Seq(0),
+                ..clock
+            });
+        }
+        Ok(())
+    }
+
+    /// The next seq of the open transaction.
+    pub fn next_seq(&self) -> Seq {
+        self.transaction
+            .borrow()
+            .clock
+            .map_or(Seq(0), |clock| clock.next_seq)
+    }
+
+    /// Reserves `count` seqs of the open transaction.
+    pub fn reserve(&self, count: u64) -> Result<Position> {
+        let clock = self.clock()?;
+        let at = Position {
+            version: clock.version,
+            seq: clock.next_seq,
+        };
+        let next_seq = clock.next_seq.plus(count);
+        self.transaction.borrow_mut().clock = Some(Clock { next_seq, ..clock });
+        Ok(at)
+    }
+
+    /// Reserves the position of a merged change: never before what this transaction has, and with the
+    /// change's own seq where that is still free.
+    pub fn reserve_merged(&self, version: DbVersion, seq: Seq) -> Result<Position> {
+        let mut clock = self.clock()?;
+        if version > clock.version {
+            clock = Clock {
+                version,
+                next_seq: Seq(0),
+                ..clock
+            };
+        }
+        let at = Position {
+            version: clock.version,
+            seq: clock.next_seq.max(seq),
+        };
+        self.transaction.borrow_mut().clock = Some(Clock {
+            next_seq: at.seq.plus(1),
+            ..clock
+        });
+        Ok(at)
+    }
+
+    /// Counts changes that a merge applied.
+    pub fn count_impact(&self, changes: i64) {
+        self.transaction.borrow_mut().rows_impacted += changes;
+    }
+
+    /// Changes that merges of the open transaction applied.
+    pub fn rows_impacted(&self) -> i64 {
+        self.transaction.borrow().rows_impacted
+    }
+
+    /// Whether equal values are settled by site.
+    pub fn merges_equal_values(&self) -> Result<bool> {
+        if let Some(known) = self.transaction.borrow().merge_equal_values {
+            return Ok(known);
+        }
+        let is_set = self.store.setting(MERGE_EQUAL_VALUES)? == Some(Value::Integer(1));
+        if self.is_enlisted.get() {
+            self.transaction.borrow_mut().merge_equal_values = Some(is_set);
+        }
+        Ok(is_set)
+    }
+
+    /// Sets how equal values are settled.
+    pub fn set_merge_equal_values(&self, is_set: bool) -> Result<()> {
+        self.store.atomically(|| {
+            self.enlist()?;
+            self.flush()?;
+            self.store
+                .set_setting(MERGE_EQUAL_VALUES, ValueRef::Integer(i64::from(is_set)))?;
+            self.transaction.borrow_mut().merge_equal_values = Some(is_set);
+            if is_set {
+                self.store.make_keys_findable()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The number of a site.
+    pub fn site_ordinal(&self, id: &[u8]) -> Result<SiteOrdinal> {
+        if let Some(ordinal) = self.transaction.borrow().sites.get(id) {
+            return Ok(*ordinal);
+        }
+        let ordinal = self.store.site_ordinal(id)?;
+        self.transaction
+            .borrow_mut()
+            .sites
+            .insert(id.to_vec(), ordinal);
+        Ok(ordinal)
+    }
+
+    /// Leaves a note for the capture of this key.
+    pub fn leave_note(&self, table: TableId, key: Key, note: Note) {
+        let notes = &mut self.transaction.borrow_mut().notes;
+        if notes.len() == NOTES_MAX {
+            notes.pop_front();
+        }
+        notes.push_back((table, key, note));
+    }
+
+    /// Takes the latest note on this key, and drops the older ones on it.
+    pub fn take_note(&self, table: TableId, key: &Key) -> Option<Note> {
+        let notes = &mut self.transaction.borrow_mut().notes;
+        let mut found = None;
+        while let Some(index) = notes.iter().rposition(|(t, k, _)| *t == table && k == key) {
+            let note = notes.remove(index).map(|(.., note)| note);
+            found = found.or(note);
+        }
+        found
+    }
+
+    /// The record of a row. Rows beyond the greatest recorded key are known to have none.
+    pub fn find_clock(&self, crr: &Crr, key: &Key) -> Result<Option<RowClock>> {
+        if self.is_beyond_clocks(crr, key)? {
+            return Ok(None);
+        }
+        self.store.clock(crr, key)
+    }
+
+    fn is_beyond_clocks(&self, crr: &Crr, key: &Key) -> Result<bool> {
+        if let Some(last) = self.transaction.borrow().last_clock_keys.get(&crr.id) {
+            return Ok(last.as_ref().is_none_or(|last| key > last));
+        }
+        let last = self.store.last_clock_key(crr)?;
+        let is_beyond = last.as_ref().is_none_or(|last| key > last);
+        self.transaction
+            .borrow_mut()
+            .last_clock_keys
+            .insert(crr.id, last);
+        Ok(is_beyond)
+    }
+
+    fn note_clock(&self, crr: &Crr, key: &Key) {
+        let mut transaction = self.transaction.borrow_mut();
+        if let Some(last) = transaction.last_clock_keys.get_mut(&crr.id)
+            && last.as_ref().is_none_or(|last| key > last)
+        {
+            *last = Some(key.clone());
+        }
+    }
+
+    /// Writes the first record of a row and its log entries; says whether the row had none.
+    pub fn save_first_clock(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<bool> {
+        if !self.store.put_first_clock(crr, key, clock)? {
+            return Ok(false);
+        }
+        self.note_clock(crr, key);
+        self.save_entries(crr, key, clock)?;
+        Ok(true)
+    }
+
+    /// Writes the record of a row, and its log entries.
+    pub fn save_clock(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<()> {
+        if !clock.inherited.is_empty() {
+            let columns = std::mem::take(&mut clock.inherited);
+            let site = clock
+                .sentinel
+                .map_or(SiteOrdinal::LOCAL, |entry| entry.site);
+            let at = self.reserve(columns.len() as u64)?;
+            let cells = columns
+                .into_iter()
+                .map(|column| (column, ColumnVersion::INHERITED));
+            clock.set_cells(at, site, cells);
+        }
+        self.save_entries(crr, key, clock)?;
+        self.store.put_clock(crr, key, clock)?;
+        self.note_clock(crr, key);
+        Ok(())
+    }
+
+    fn save_entries(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<()> {
+        for (entry, reserved) in clock.take_unlogged() {
+            self.store
+                .append(&Run::new(entry.site, crr.id, entry.at, reserved, key))?;
+        }
+        for at in std::mem::take(&mut clock.superseded) {
+            self.store.remove(at)?;
+        }
+        Ok(())
+    }
+
+    /// Records the first insert of a row: one more key of the run in memory, if it goes on there.
+    pub fn log_first_insert(
+        &self,
+        crr: &Crr,
+        key: &Key,
+        at: Position,
+        site: SiteOrdinal,
+    ) -> Result<()> {
+        let stride = crr.insert_stride();
+        let may_join = crr.is_rowid_keyed || !self.merges_equal_values()?;
+        let mut transaction = self.transaction.borrow_mut();
+        if may_join
+            && let Some(run) = &mut transaction.run
+            && run.extend(site, crr.id, at, stride, key)
+        {
+            return Ok(());
+        }
+        let next = Run::new(site, crr.id, at, stride, key);
+        let full = transaction.run.replace(next);
+        drop(transaction);
+        match full {
+            Some(run) => self.store.append(&run),
+            None => Ok(()),
+        }
+    }
+
+    /// The held row if it is this one; any other is written first.
+    pub fn take_held(&self, crr: &Crr, key: &Key) -> Result<Option<HeldRow>> {
+        let held = self.transaction.borrow_mut().held.take();
+        match held {
+            Some(held) if held.is_of(crr, key) => Ok(Some(held)),
+            Some(other) => self.write_held(other).map(|()| None),
+            None => Ok(None),
+        }
+    }
+
+    /// Holds a row until another comes.
+    pub fn hold(&self, held: HeldRow) {
+        self.transaction.borrow_mut().held = Some(held);
+    }
+
+    /// Writes the held row's clock. From here on a failure leaves a row without its clock.
+    fn write_held(&self, mut held: HeldRow) -> Result<()> {
+        if !held.is_dirty {
+            return Ok(());
+        }
+        let (crr, key) = (Rc::clone(&held.crr), held.key.clone());
+        let written = match held.pristine_arrival() {
+            Some((at, site)) => self.log_first_insert(&crr, &key, at, site),
+            None => self.save_clock(&crr, &key, &mut held.clock),
+        };
+        written.inspect_err(|_| self.doom())
+    }
+
+    /// Writes the held row, so that records are complete.
+    pub fn flush_held(&self) -> Result<()> {
+        let held = self.transaction.borrow_mut().held.take();
+        match held {
+            Some(held) => self.write_held(held),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes everything, so that records and log are complete.
+    pub fn flush(&self) -> Result<()> {
+        self.flush_held()?;
+        let run = self.transaction.borrow_mut().run.take();
+        match run {
+            Some(run) => self.store.append(&run).inspect_err(|_| self.doom()),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses the commit of this transaction, unless a rollback goes past this point.
+    pub fn doom(&self) {
+        let mut transaction = self.transaction.borrow_mut();
+        let innermost = transaction
+            .savepoints
+            .last()
+            .map_or(-1, |savepoint| savepoint.index);
+        transaction.doomed_in.get_or_insert(innermost);
+    }
+
+    /// SQLite: the transaction starts to write.
+    pub fn on_begin(&self) {
+        self.is_enlisted.set(true);
+        *self.transaction.borrow_mut() = Transaction::default();
+    }
+
+    /// SQLite: the transaction is about to be committed.
+    pub fn on_sync(&self) -> Result<()> {
+        if self.transaction.borrow().doomed_in.is_some() {
+            return Err(Error::Doomed);
+        }
+        self.flush()
+    }
+
+    /// SQLite: the transaction is over.
+    pub fn on_end(&self) {
+        self.is_enlisted.set(false);
+        *self.transaction.borrow_mut() = Transaction::default();
+        self.tables.borrow_mut().distrust();
+    }
+
+    /// SQLite: a savepoint is about to be set.
+    pub fn on_savepoint(&self, index: i32) -> Result<()> {
+        self.flush_held()?;
+        let mut transaction = self.transaction.borrow_mut();
+        let savepoint = Savepoint {
+            index,
+            run: transaction.run.clone(),
+            rows_impacted: transaction.rows_impacted,
+        };
+        transaction.savepoints.push(savepoint);
+        Ok(())
+    }
+
+    /// SQLite: this savepoint and those inside it are gone.
+    pub fn on_release(&self, index: i32) {
+        let mut transaction = self.transaction.borrow_mut();
+        transaction
+            .savepoints
+            .retain(|savepoint| savepoint.index < index);
+        transaction.doomed_in = transaction.doomed_in.map(|doomed| doomed.min(index - 1));
+    }
+
+    /// SQLite: the work since this savepoint is undone; the savepoint stays. The version and the seqs that
+    /// were given out since stay given out.
+    pub fn on_rollback_to(&self, index: i32) {
+        let mut guard = self.transaction.borrow_mut();
+        let transaction = &mut *guard;
+        transaction
+            .savepoints
+            .retain(|savepoint| savepoint.index <= index);
+        // A savepoint older than the first write was never announced: nothing was done when it was set.
+        let (run, rows_impacted) = match transaction.savepoints.last() {
+            Some(savepoint) if savepoint.index == index => {
+                (savepoint.run.clone(), savepoint.rows_impacted)
+            }
+            _ => (None, 0),
+        };
+        transaction.run = run;
+        transaction.rows_impacted = rows_impacted;
+        transaction.held = None;
+        transaction.notes.clear();
+        transaction.sites.clear();
+        transaction.merge_equal_values = None;
+        transaction.last_clock_keys.clear();
+        transaction.doomed_in = transaction.doomed_in.filter(|doomed| *doomed < index);
+        drop(guard);
+        self.tables.borrow_mut().distrust();
+    }
+}

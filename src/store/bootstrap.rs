@@ -1,0 +1,133 @@
+//! The internal tables' making, and what says that a file is one of ours.
+
+use super::Store;
+use crate::crdt::change::SITE_ID_BYTES_MAX;
+use crate::crdt::value::{Value, ValueRef};
+use crate::error::{Error, Result};
+use crate::sql;
+
+/// The layout of the internal tables. A later release that changes it reads older ones.
+pub const FORMAT: i64 = 1;
+
+const FORMAT_KEY: &str = "crsql_format";
+const DATABASE_KEY: &str = "crsql_database";
+/// Where cr-sqlite keeps its version. Its builds refuse a file without one, and so keep off ours.
+const FOREIGN_VERSION_KEY: &str = "crsqlite_version";
+
+/// What names a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The site id
+    pub site: Vec<u8>,
+    /// A random number that the triggers carry, to tell this database from an attached one
+    pub database: i64,
+}
+
+impl Store {
+    /// Whether the internal tables are there.
+    pub fn is_bootstrapped(&self) -> Result<bool> {
+        let count = self
+            .connection
+            .prepare(sql::BOOTSTRAP_EXISTS)?
+            .first([], |row| row.integer(0))?;
+        Ok(count == Some(sql::BOOTSTRAP_TABLES))
+    }
+
+    /// Makes what is missing of the internal tables and reads the database's identity.
+    pub fn bootstrap(&self) -> Result<Identity> {
+        if self.is_bootstrapped()? {
+            if let Some(identity) = self.identity()? {
+                return Ok(identity);
+            }
+        }
+        self.check_foreign_layout()?;
+        self.atomically(|| self.create())
+            .map_err(|error| error.during("making the internal tables of crsql"))
+    }
+
+    fn check_foreign_layout(&self) -> Result<()> {
+        let table = self
+            .connection
+            .prepare(sql::BOOTSTRAP_FOREIGN)?
+            .first([], |row| row.text(0))?;
+        match table {
+            None => Ok(()),
+            Some(table) => Err(Error::Load(format!(
+                "the table {} shows that cr-sqlite keeps this database, and this release can't take it over; \
+                 open it with cr-sqlite, or start from a new file and copy the rows",
+                sql::quoted(&table)
+            ))),
+        }
+    }
+
+    fn create(&self) -> Result<Identity> {
+        for text in sql::BOOTSTRAP {
+            self.connection.execute(text)?;
+        }
+        let (site, database) = self.random()?;
+        if self.setting(FORMAT_KEY)?.is_none() {
+            self.set_setting(FORMAT_KEY, ValueRef::Integer(FORMAT))?;
+            let forget = [ValueRef::Text(FOREIGN_VERSION_KEY.as_bytes())];
+            self.connection.prepare(sql::MASTER_FORGET)?.run(forget)?;
+        }
+        if self.setting(DATABASE_KEY)?.is_none() {
+            self.set_setting(DATABASE_KEY, ValueRef::Integer(database))?;
+        }
+        let mut local = self.connection.prepare(sql::SITE_LOCAL)?;
+        if local.first([], |_| ())?.is_none() {
+            self.connection
+                .prepare(sql::SITE_ADD_LOCAL)?
+                .run([ValueRef::Blob(&site)])?;
+        }
+        self.identity()?.ok_or_else(|| {
+            Error::Internal("the identity that was just made is not there".to_owned())
+        })
+    }
+
+    /// A new site id, a UUID of version 4, and a number, from SQLite's source of randomness.
+    fn random(&self) -> Result<(Vec<u8>, i64)> {
+        let random = self.connection.prepare(sql::RANDOM)?.first([], |row| {
+            let mut bytes = [0; SITE_ID_BYTES_MAX];
+            if let ValueRef::Blob(blob) = row.value(0) {
+                bytes.copy_from_slice(blob);
+            }
+            (
+                uuid::Builder::from_random_bytes(bytes)
+                    .into_uuid()
+                    .into_bytes()
+                    .to_vec(),
+                row.integer(1),
+            )
+        })?;
+        random.ok_or_else(|| Error::Internal("SQLite gave no random bytes".to_owned()))
+    }
+
+    /// Reads the identity; none if a part of it is missing and has to be made.
+    fn identity(&self) -> Result<Option<Identity>> {
+        match self.setting(FORMAT_KEY)? {
+            Some(Value::Integer(FORMAT)) => {}
+            Some(other) => {
+                return Err(Error::Load(format!(
+                    "this file has the layout {other:?} of a newer release of crsql; load that release"
+                )));
+            }
+            None => return Ok(None),
+        }
+        let Some(Value::Integer(database)) = self.setting(DATABASE_KEY)? else {
+            return Ok(None);
+        };
+        let site = self
+            .connection
+            .prepare(sql::SITE_LOCAL)?
+            .first([], |row| row.value(0).to_owned())?;
+        match site {
+            None => Ok(None),
+            Some(Value::Blob(site)) if site.len() == SITE_ID_BYTES_MAX => Ok(Some(Identity { site, database })),
+            Some(_) => Err(Error::Load(
+                "the site id in crsql_site_id (ordinal 0) is not a BLOB of 16 bytes; put the right one back, \
+                 or delete that row to start as a new replica"
+                    .to_owned(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The log: the order of change of all replicated tables.
+//!
+//! A row of it stands for one key, or for a run of keys that were first inserted one after another and are
+//! pristine unless a clock record says otherwise. Runs only ever grow at the right edge, in memory, until
+//! they are written; a written row is never changed, and only rows of one key are ever removed.
+
+use super::{Slot, Store};
+use crate::crdt::change::{DbVersion, Position, Seq, SiteOrdinal, TableId};
+use crate::crdt::key;
+use crate::crdt::value::ValueRef;
+use crate::error::{Error, Result};
+use crate::schema::Key;
+use crate::sql;
+use crate::sqlite::Statement;
+
+/// A run of packed keys ends before it would leave its b-tree page: SQLite keeps at most a quarter of a
+/// page (4,096 bytes by default) of such a row in place.
+const RUN_BYTES_MAX: usize = 960;
+
+/// The keys of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunKeys {
+    /// Consecutive rowids from here on
+    Rowids(i64),
+    /// Packed keys one behind the other
+    Packed(Vec<u8>),
+}
+
+/// A row of the log, perhaps not written yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Whose change it is
+    pub site: SiteOrdinal,
+    /// The table
+    pub table: TableId,
+    /// The position of the first key
+    pub at: Position,
+    /// The seqs each key reserves
+    pub stride: u64,
+    /// How many keys there are
+    pub count: u64,
+    /// The keys
+    pub keys: RunKeys,
+}
+
+impl Run {
+    /// A run of one key.
+    pub fn new(site: SiteOrdinal, table: TableId, at: Position, stride: u64, key: &Key) -> Run {
+        let keys = match key {
+            Key::Rowid(rowid) => RunKeys::Rowids(*rowid),
+            Key::Packed(packed) => RunKeys::Packed(packed.clone()),
+        };
+        Run {
+            site,
+            table,
+            at,
+            stride,
+            count: 1,
+            keys,
+        }
+    }
+
+    /// Takes in the next key if it goes on where the run ends.
+    pub fn extend(
+        &mut self,
+        site: SiteOrdinal,
+        table: TableId,
+        at: Position,
+        stride: u64,
+        key: &Key,
+    ) -> bool {
+        let follows = self.site == site
+            && self.table == table
+            && self.stride == stride
+            && self.at.version == at.version
+            && self.at.seq.plus(self.count * stride) == at.seq;
+        let joined = follows
+            && match (&mut self.keys, key) {
+                (RunKeys::Rowids(first), Key::Rowid(rowid)) => {
+                    first.checked_add_unsigned(self.count) == Some(*rowid)
+                }
+                (RunKeys::Packed(all), Key::Packed(packed))
+                    if all.len() + packed.len() <= RUN_BYTES_MAX =>
+                {
+                    all.extend_from_slice(packed);
+                    true
+                }
+                _ => false,
+            };
+        self.count += u64::from(joined);
+        joined
+    }
+
+    /// The position of the key with this index.
+    pub fn position(&self, index: u64) -> Position {
+        Position {
+            version: self.at.version,
+            seq: self.at.seq.plus(index * self.stride),
+        }
+    }
+
+    /// Reads the current row of a scan.
+    pub fn read(row: &Statement) -> Result<Run> {
+        let number = |column| row.integer(column) as u64;
+        let keys = match row.value(4) {
+            ValueRef::Integer(rowid) => RunKeys::Rowids(rowid),
+            ValueRef::Blob(packed) => RunKeys::Packed(packed.to_vec()),
+            _ => return Err(damaged()),
+        };
+        Ok(Run {
+            at: Position {
+                version: DbVersion(number(0)),
+                seq: Seq(number(1)),
+            },
+            site: SiteOrdinal(number(2)),
+            table: TableId(row.integer(3)),
+            keys,
+            count: number(5),
+            stride: number(6),
+        })
+    }
+
+    /// The keys of a written run, one by one.
+    pub fn split(&self) -> RunSplit<'_> {
+        let rest = match &self.keys {
+            RunKeys::Packed(packed) => packed,
+            RunKeys::Rowids(_) => &[][..],
+        };
+        RunSplit {
+            run: self,
+            index: 0,
+            rest,
+        }
+    }
+}
+
+/// Iterates over the keys of a run with their positions.
+#[derive(Debug)]
+pub struct RunSplit<'a> {
+    run: &'a Run,
+    index: u64,
+    rest: &'a [u8],
+}
+
+impl Iterator for RunSplit<'_> {
+    type Item = Result<(Position, Key)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.index >= self.run.count {
+            return None;
+        }
+        let key = match self.run.keys {
+            RunKeys::Rowids(first) => Key::Rowid(first.wrapping_add_unsigned(self.index)),
+            RunKeys::Packed(_) => match key::split_first(self.rest) {
+                Ok((packed, rest)) => {
+                    self.rest = rest;
+                    Key::Packed(packed.to_vec())
+                }
+                Err(_) => {
+                    self.index = self.run.count;
+                    return Some(Err(damaged()));
+                }
+            },
+        };
+        let at = self.run.position(self.index);
+        self.index += 1;
+        Some(Ok((at, key)))
+    }
+}
+
+fn damaged() -> Error {
+    Error::Corrupt(
+        "a row of crsql_log is damaged; restore the file, or rebuild it from a peer".to_owned(),
+    )
+}
+
+impl Store {
+    /// Writes a row of the log.
+    pub fn append(&self, run: &Run) -> Result<()> {
+        let key = match &run.keys {
+            RunKeys::Rowids(first) => ValueRef::Integer(*first),
+            RunKeys::Packed(packed) => ValueRef::Blob(packed),
+        };
+        let values = [
+            ValueRef::Integer(run.at.version.to_sql()),
+            ValueRef::Integer(run.at.seq.to_sql()),
+            ValueRef::Integer(run.site.0 as i64),
+            ValueRef::Integer(run.table.0),
+            key,
+            ValueRef::Integer(run.count as i64),
+            ValueRef::Integer(run.stride as i64),
+        ];
+        self.with(Slot::LogAppend, |append| append.run(values))
+            .map_err(|error| error.during("recording a change"))?;
+        Ok(())
+    }
+
+    /// Removes a row of one key.
+    pub fn remove(&self, at: Position) -> Result<()> {
+        let position = [
+            ValueRef::Integer(at.version.to_sql()),
+            ValueRef::Integer(at.seq.to_sql()),
+        ];
+        self.with(Slot::LogRemove, |remove| remove.run(position))?;
+        Ok(())
+    }
+
+    /// The last position that is taken; none in an empty log.
+    pub fn last_position(&self) -> Result<Option<Position>> {
+        self.with(Slot::LogLast, |last| {
+            last.first([], |row| {
+                let reserved = row.integer(2) as u64 * row.integer(3) as u64;
+                Position {
+                    version: DbVersion(row.integer(0) as u64),
+                    seq: Seq(row.integer(1) as u64 + reserved.saturating_sub(1)),
+                }
+            })
+        })
+    }
+
+    /// The site of the run that a pristine key was first inserted with. Needs the indexes of
+    /// `make_keys_findable`. `is_other` tells the positions of the key's later entries.
+    pub fn first_insert_site(
+        &self,
+        table: TableId,
+        key: &Key,
+        is_other: impl Fn(Position) -> bool,
+    ) -> Result<Option<SiteOrdinal>> {
+        let parameters = [ValueRef::Integer(table.0), key.stored()];
+        let alone = self.with(Slot::LogByKey, |rows| {
+            rows.bind_all(parameters)?;
+            while rows.step()? {
+                let version = DbVersion(rows.integer(0) as u64);
+                if !is_other(Position {
+                    version,
+                    seq: Seq(rows.integer(1) as u64),
+                }) {
+                    return Ok(Some(SiteOrdinal(rows.integer(2) as u64)));
+                }
+            }
+            Ok(None)
+        })?;
+        let Key::Rowid(rowid) = key else {
+            return Ok(alone);
+        };
+        if alone.is_some() {
+            return Ok(alone);
+        }
+        let run = self.with(Slot::LogByRun, |runs| {
+            runs.first(parameters, |row| {
+                (row.integer(0), row.integer(1), row.integer(2))
+            })
+        })?;
+        Ok(run
+            .filter(|(_, first, count)| {
+                rowid
+                    .checked_sub(*first)
+                    .is_some_and(|distance| distance < *count)
+            })
+            .map(|(site, ..)| SiteOrdinal(site as u64)))
+    }
+
+    /// Makes the entries of a key findable: indexes, and packed keys on rows of their own.
+    pub fn make_keys_findable(&self) -> Result<()> {
+        let mut runs = Vec::new();
+        let mut packed = self.connection.prepare(sql::LOG_PACKED_RUNS)?;
+        while packed.step()? {
+            runs.push(Run::read(&packed)?);
+        }
+        for run in &runs {
+            self.remove(run.at)?;
+            for entry in run.split() {
+                let (at, key) = entry?;
+                self.append(&Run::new(run.site, run.table, at, run.stride, &key))?;
+            }
+        }
+        self.connection.execute(sql::LOG_INDEX_KEYS)?;
+        self.connection.execute(sql::LOG_INDEX_RUNS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seq: u64) -> Position {
+        Position {
+            version: DbVersion(1),
+            seq: Seq(seq),
+        }
+    }
+
+    #[test]
+    fn consecutive_rowids_join_a_run_and_others_do_not() {
+        let (site, table) = (SiteOrdinal::LOCAL, TableId(1));
+        let mut run = Run::new(site, table, at(0), 4, &Key::Rowid(7));
+        assert!(run.extend(site, table, at(4), 4, &Key::Rowid(8)));
+        assert!(
+            !run.extend(site, table, at(8), 4, &Key::Rowid(10)),
+            "not the next key"
+        );
+        assert!(
+            !run.extend(site, table, at(9), 4, &Key::Rowid(9)),
+            "not the next seq"
+        );
+        assert!(
+            !run.extend(SiteOrdinal(1), table, at(8), 4, &Key::Rowid(9)),
+            "another site"
+        );
+        assert!(
+            !run.extend(site, TableId(2), at(8), 4, &Key::Rowid(9)),
+            "another table"
+        );
+        assert!(
+            !run.extend(site, table, at(8), 3, &Key::Rowid(9)),
+            "another stride"
+        );
+        let keys: Vec<_> = run
+            .split()
+            .map(|entry| entry.map(|(at, key)| (at.seq.0, key)))
+            .collect();
+        assert_eq!(keys, [Ok((0, Key::Rowid(7))), Ok((4, Key::Rowid(8)))]);
+    }
+
+    #[test]
+    fn the_last_rowid_ends_a_run() {
+        let (site, table) = (SiteOrdinal::LOCAL, TableId(1));
+        let mut run = Run::new(site, table, at(0), 1, &Key::Rowid(i64::MAX));
+        assert!(!run.extend(site, table, at(1), 1, &Key::Rowid(i64::MIN)));
+    }
+
+    #[test]
+    fn packed_keys_come_apart_again_and_stay_in_their_page() {
+        let (site, table) = (SiteOrdinal::LOCAL, TableId(1));
+        let packed = |n: i64| {
+            Key::Packed(key::pack(
+                [ValueRef::Integer(n), ValueRef::Text(b"abc")].into_iter(),
+            ))
+        };
+        let mut run = Run::new(site, table, at(0), 1, &packed(0));
+        let mut count = 1;
+        while run.extend(site, table, at(count), 1, &packed(count as i64)) {
+            count += 1;
+        }
+        let RunKeys::Packed(bytes) = &run.keys else {
+            unreachable!()
+        };
+        assert!(bytes.len() <= RUN_BYTES_MAX && bytes.len() > RUN_BYTES_MAX - 20);
+        let keys: Result<Vec<Key>> = run.split().map(|entry| entry.map(|(_, key)| key)).collect();
+        assert_eq!(keys, Ok((0..count as i64).map(packed).collect()));
+    }
+}

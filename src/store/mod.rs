@@ -1,0 +1,136 @@
+//! The internal tables: reading and writing them, and nothing about why.
+
+pub mod bootstrap;
+pub mod log;
+pub mod row_clock;
+pub mod site;
+
+use crate::crdt::value::{Value, ValueRef};
+use crate::error::Result;
+use crate::sql;
+use crate::sqlite::statement::StatementCache;
+use crate::sqlite::{Connection, Statement};
+
+/// The internal tables of one connection.
+#[derive(Debug)]
+pub struct Store {
+    /// The connection
+    pub connection: Connection,
+    statements: StatementCache,
+}
+
+/// The slots of the statement cache.
+#[derive(Debug, Clone, Copy)]
+pub enum Slot {
+    LogAppend,
+    LogRemove,
+    LogLast,
+    LogScan,
+    LogScanWithin,
+    LogByKey,
+    LogByRun,
+    SiteByOrdinal,
+    SiteById,
+    SiteAdd,
+    MasterGet,
+    SchemaVersion,
+    CastReal,
+    CastText,
+}
+
+impl Slot {
+    fn text(self) -> &'static str {
+        match self {
+            Slot::LogAppend => sql::LOG_APPEND,
+            Slot::LogRemove => sql::LOG_REMOVE,
+            Slot::LogLast => sql::LOG_LAST,
+            Slot::LogScan => sql::LOG_SCAN,
+            Slot::LogScanWithin => sql::LOG_SCAN_WITHIN,
+            Slot::LogByKey => sql::LOG_BY_KEY,
+            Slot::LogByRun => sql::LOG_BY_RUN,
+            Slot::SiteByOrdinal => sql::SITE_BY_ORDINAL,
+            Slot::SiteById => sql::SITE_BY_ID,
+            Slot::SiteAdd => sql::SITE_ADD,
+            Slot::MasterGet => sql::MASTER_GET,
+            Slot::SchemaVersion => sql::SCHEMA_VERSION,
+            Slot::CastReal => sql::CAST_REAL,
+            Slot::CastText => sql::CAST_TEXT,
+        }
+    }
+}
+
+impl Store {
+    /// The store of a connection.
+    pub fn new(connection: Connection) -> Store {
+        Store {
+            connection,
+            statements: StatementCache::default(),
+        }
+    }
+
+    /// Runs `work` with a kept statement.
+    pub fn with<T>(&self, slot: Slot, work: impl FnOnce(&mut Statement) -> Result<T>) -> Result<T> {
+        self.statements.with(
+            slot as usize,
+            self.connection,
+            || slot.text().to_owned(),
+            work,
+        )
+    }
+
+    /// Lends out a kept statement for as long as a scan runs.
+    pub fn take(&self, slot: Slot) -> Result<Statement> {
+        self.statements
+            .take(slot as usize, self.connection, || slot.text().to_owned())
+    }
+
+    /// Takes a lent statement back.
+    pub fn give_back(&self, slot: Slot, statement: Statement) {
+        self.statements.give_back(slot as usize, statement);
+    }
+
+    /// Lets go of all statements, so that the connection can close.
+    pub fn clear(&self) {
+        self.statements.clear();
+    }
+
+    /// Reads a setting.
+    pub fn setting(&self, key: &str) -> Result<Option<Value>> {
+        self.with(Slot::MasterGet, |get| {
+            get.first([ValueRef::Text(key.as_bytes())], |row| {
+                row.value(0).to_owned()
+            })
+        })
+    }
+
+    /// Writes a setting.
+    pub fn set_setting(&self, key: &str, value: ValueRef<'_>) -> Result<()> {
+        let mut set = self.connection.prepare(sql::MASTER_SET)?;
+        set.run([ValueRef::Text(key.as_bytes()), value])?;
+        Ok(())
+    }
+
+    /// Moves with every change of the schema.
+    pub fn schema_version(&self) -> Result<i64> {
+        let version = self.with(Slot::SchemaVersion, |pragma| {
+            pragma.first([], |row| row.integer(0))
+        })?;
+        Ok(version.unwrap_or_default())
+    }
+
+    /// Runs `work` so that an error undoes it and nothing else of the caller's transaction.
+    pub fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.connection.execute(sql::WORK_BEGIN)?;
+        let outcome = work();
+        if outcome.is_err() {
+            self.connection.execute(sql::WORK_UNDO)?;
+        }
+        let released = self.connection.execute(sql::WORK_RELEASE);
+        if let (Ok(_), Err(error)) = (&outcome, released) {
+            self.connection.execute(sql::WORK_UNDO)?;
+            self.connection.execute(sql::WORK_RELEASE)?;
+            return Err(error);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,82 @@
+//! The clock records of rows that are not pristine.
+
+use super::Store;
+use crate::crdt::change::CausalLength;
+use crate::crdt::clock::RowClock;
+use crate::crdt::value::ValueRef;
+use crate::error::{Error, Result};
+use crate::schema::crr::slot;
+use crate::schema::{Crr, Key};
+use crate::sql;
+use crate::sqlite::Statement;
+
+impl Store {
+    fn with_clock<T>(
+        &self,
+        crr: &Crr,
+        slot: usize,
+        text: &str,
+        work: impl FnOnce(&mut Statement) -> Result<T>,
+    ) -> Result<T> {
+        crr.statements
+            .with(slot, self.connection, || crr.clock_sql(text), work)
+    }
+
+    /// The record of a row.
+    pub fn clock(&self, crr: &Crr, key: &Key) -> Result<Option<RowClock>> {
+        let decoded = self.with_clock(crr, slot::CLOCK_GET, sql::CLOCK_GET, |get| {
+            get.first([key.stored()], |row| match row.value(1) {
+                ValueRef::Blob(bytes) => {
+                    RowClock::decode(CausalLength(row.integer(0) as u64), bytes)
+                }
+                _ => None,
+            })
+        })?;
+        match decoded {
+            Some(None) => Err(Error::Corrupt(format!(
+                "a clock record of table {} is damaged; restore the file, or rebuild it from a peer",
+                sql::quoted(&crr.name)
+            ))),
+            Some(record) => Ok(record),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a record over the one that may be there.
+    pub fn put_clock(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<()> {
+        let bytes = clock.encode();
+        let values = [
+            key.stored(),
+            ValueRef::Integer(clock.cl.to_sql()),
+            ValueRef::Blob(&bytes),
+        ];
+        self.with_clock(crr, slot::CLOCK_PUT, sql::CLOCK_PUT, |put| put.run(values))?;
+        Ok(())
+    }
+
+    /// Writes a record if the row has none; says whether it did.
+    pub fn put_first_clock(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<bool> {
+        let bytes = clock.encode();
+        let values = [
+            key.stored(),
+            ValueRef::Integer(clock.cl.to_sql()),
+            ValueRef::Blob(&bytes),
+        ];
+        let changed = self.with_clock(crr, slot::CLOCK_PUT_FIRST, sql::CLOCK_PUT_FIRST, |put| {
+            put.run(values)
+        })?;
+        Ok(changed == 1)
+    }
+
+    /// The greatest key with a record; none if no row has one.
+    pub fn last_clock_key(&self, crr: &Crr) -> Result<Option<Key>> {
+        let last = self.with_clock(crr, slot::CLOCK_LAST, sql::CLOCK_LAST, |last| {
+            last.first([], |row| match row.value(0) {
+                ValueRef::Integer(rowid) => Some(Key::Rowid(rowid)),
+                ValueRef::Blob(packed) => Some(Key::Packed(packed.to_vec())),
+                _ => None,
+            })
+        })?;
+        Ok(last.flatten())
+    }
+}

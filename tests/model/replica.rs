@@ -1,0 +1,316 @@
+//! One replica: rows with a clock per cell, the Lamport clock, and transactions with savepoints.
+//!
+//! Always holds: `db_version` of the next event is larger than every committed one, and an event replaces the earlier
+//! event of its cell, so each cell has one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::key::Key;
+use super::reach::{Reach, Situation};
+use super::table::Table;
+use super::value::Value;
+
+pub type Site = [u8; 16];
+
+/// One row of `crsql_changes`.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub table: String,
+    pub pk: Key,
+    pub cid: String,
+    pub val: Value,
+    pub col_version: i64,
+    pub db_version: i64,
+    pub site: Vec<u8>,
+    pub cl: i64,
+    pub seq: i64,
+}
+
+pub const SENTINEL: &str = "-1";
+
+/// The event that last set a cell or a causal length.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The column version, or the causal length for a sentinel.
+    pub version: i64,
+    pub db_version: i64,
+    pub seq: i64,
+    pub site: Site,
+}
+
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The values of the cells while the row is live.
+    pub values: Option<Vec<Value>>,
+    pub sentinel: Option<Event>,
+    pub cells: Vec<Option<Event>>,
+}
+
+impl Row {
+    pub fn unknown(cells: usize) -> Row {
+        Row {
+            values: None,
+            sentinel: None,
+            cells: vec![None; cells],
+        }
+    }
+
+    pub fn causal_length(&self) -> i64 {
+        match &self.sentinel {
+            Some(sentinel) => sentinel.version,
+            None => i64::from(self.cells.iter().any(Option::is_some)),
+        }
+    }
+
+    /// The column version of a cell; one that was never set counts as 0.
+    pub fn cell_version(&self, cell: usize) -> i64 {
+        self.cells[cell].as_ref().map_or(0, |event| event.version)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub rows: BTreeMap<(usize, Key), Row>,
+    /// The highest db_version of an event.
+    pub db_version: i64,
+    /// Versions whose seqs may have gaps: a merge, a failed statement or a rollback to a savepoint came before.
+    loose: BTreeSet<i64>,
+    pub rows_impacted: i64,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    before: State,
+    savepoints: Vec<(State, i64)>,
+    pending: i64,
+    /// The lowest version that the next event may have: `pending`, unless a rollback could have lowered it.
+    pending_min: i64,
+    next_seq: i64,
+    loose: bool,
+}
+
+#[derive(Debug)]
+pub struct Replica {
+    pub site: Site,
+    pub tables: Rc<Vec<Table>>,
+    pub merge_equal_values: bool,
+    pub recursive_triggers: bool,
+    pub state: State,
+    pub reach: Reach,
+    transaction: Option<Transaction>,
+}
+
+impl Replica {
+    pub fn new(site: Site, tables: Rc<Vec<Table>>) -> Replica {
+        Replica {
+            site,
+            tables,
+            merge_equal_values: false,
+            recursive_triggers: false,
+            state: State::default(),
+            reach: Reach::default(),
+            transaction: None,
+        }
+    }
+
+    pub fn begin(&mut self) {
+        assert!(self.transaction.is_none());
+        self.state.rows_impacted = 0;
+        self.transaction = Some(Transaction {
+            before: self.state.clone(),
+            savepoints: Vec::new(),
+            pending: self.state.db_version + 1,
+            pending_min: self.state.db_version + 1,
+            next_seq: 0,
+            loose: false,
+        });
+    }
+
+    pub fn commit(&mut self) {
+        self.transaction = None;
+        self.state.rows_impacted = 0;
+    }
+
+    pub fn rollback(&mut self) {
+        let transaction = self.transaction.take().expect("a transaction is open");
+        self.state = transaction.before;
+        self.state.rows_impacted = 0;
+    }
+
+    pub fn is_in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    pub fn savepoint(&mut self) {
+        let state = self.state.clone();
+        let open = self.open();
+        open.savepoints.push((state, open.pending));
+        if open.savepoints.len() > 1 {
+            self.reach.met(Situation::NestedSavepoint);
+        }
+    }
+
+    pub fn savepoints(&self) -> usize {
+        self.transaction
+            .as_ref()
+            .map_or(0, |open| open.savepoints.len())
+    }
+
+    /// Forgets the savepoint at this depth and those inside it.
+    pub fn release(&mut self, depth: usize) {
+        self.open().savepoints.truncate(depth);
+    }
+
+    /// Goes back to the savepoint at this depth, which stays.
+    pub fn rollback_to(&mut self, depth: usize) {
+        self.open().savepoints.truncate(depth + 1);
+        let (state, pending) = self.open().savepoints[depth].clone();
+        self.restore(state, pending);
+    }
+
+    /// What a statement needs to be undone.
+    pub fn mark(&mut self) -> (State, i64) {
+        let state = self.state.clone();
+        (state, self.open().pending)
+    }
+
+    /// Undoes everything since the mark. The version that was pending may stay pending or not, and seqs may be skipped.
+    pub fn restore(&mut self, state: State, pending: i64) {
+        self.state = state;
+        let open = self.open();
+        open.pending_min = open.pending_min.min(pending);
+        open.loose = true;
+    }
+
+    /// The range in which the next event's version must lie.
+    pub fn next_version_range(&mut self) -> (i64, i64) {
+        let open = self.open();
+        (open.pending_min, open.pending)
+    }
+
+    /// Pins the next event's version.
+    pub fn set_next_version(&mut self, version: i64) {
+        let open = self.open();
+        if version != open.pending {
+            open.next_seq = 0;
+        }
+        open.pending = version;
+        open.pending_min = version;
+    }
+
+    /// `crsql_next_db_version(n)`.
+    pub fn raise_next_version(&mut self, version: i64) {
+        let pending = self.open().pending;
+        if version > pending {
+            self.set_next_version(version);
+            self.reach.met(Situation::VersionRaised);
+        }
+    }
+
+    /// The committed version, as `crsql_db_version()` gives it inside a transaction too.
+    pub fn db_version(&self) -> i64 {
+        self.transaction
+            .as_ref()
+            .map_or(self.state.db_version, |open| open.before.db_version)
+    }
+
+    fn open(&mut self) -> &mut Transaction {
+        self.transaction.as_mut().expect("a transaction is open")
+    }
+
+    /// A new local event.
+    pub fn local_event(&mut self, version: i64) -> Event {
+        let site = self.site;
+        self.event(version, site, None)
+    }
+
+    /// A new event; a merged one keeps its seq if that is still free and in order.
+    pub fn event(&mut self, version: i64, site: Site, wanted_seq: Option<i64>) -> Event {
+        let open = self.open();
+        open.loose |= wanted_seq.is_some();
+        let seq = wanted_seq.unwrap_or(0).max(open.next_seq);
+        open.next_seq = seq + 1;
+        let (db_version, loose) = (open.pending, open.loose);
+        self.state.db_version = db_version;
+        if loose {
+            self.state.loose.insert(db_version);
+        }
+        Event {
+            version,
+            db_version,
+            seq,
+            site,
+        }
+    }
+
+    pub fn has_exact_seqs(&self, db_version: i64) -> bool {
+        !self.state.loose.contains(&db_version)
+    }
+
+    pub fn row(&self, table: usize, key: &Key) -> Option<&Row> {
+        self.state.rows.get(&(table, key.clone()))
+    }
+
+    pub fn row_mut(&mut self, table: usize, key: &Key) -> &mut Row {
+        let cells = self.tables[table].cells.len();
+        self.state
+            .rows
+            .entry((table, key.clone()))
+            .or_insert_with(|| Row::unknown(cells))
+    }
+
+    pub fn is_live(&self, table: usize, key: &Key) -> bool {
+        self.row(table, key).is_some_and(|row| row.values.is_some())
+    }
+
+    /// Was the row live before the open transaction?
+    pub fn was_live(&self, table: usize, key: &Key) -> bool {
+        let before = self
+            .transaction
+            .as_ref()
+            .map_or(&self.state, |open| &open.before);
+        before
+            .rows
+            .get(&(table, key.clone()))
+            .is_some_and(|row| row.values.is_some())
+    }
+
+    pub fn causal_length(&self, table: usize, key: &Key) -> i64 {
+        self.row(table, key).map_or(0, Row::causal_length)
+    }
+
+    /// `SELECT * FROM crsql_changes WHERE db_version > since`.
+    pub fn changes(&self, since: i64) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for ((table, key), row) in &self.state.rows {
+            let table = &self.tables[*table];
+            let cl = row.causal_length();
+            let mut report = |event: &Option<Event>, cid: &str, val: Value| {
+                if let Some(event) = event.as_ref().filter(|event| event.db_version > since) {
+                    changes.push(Change {
+                        table: table.name.clone(),
+                        pk: key.clone(),
+                        cid: cid.to_owned(),
+                        val,
+                        col_version: event.version,
+                        db_version: event.db_version,
+                        site: event.site.to_vec(),
+                        cl,
+                        seq: event.seq,
+                    });
+                }
+            };
+            report(&row.sentinel, SENTINEL, Value::Null);
+            for (cell, event) in row.cells.iter().enumerate() {
+                let val = row
+                    .values
+                    .as_ref()
+                    .map_or(Value::Null, |values| values[cell].clone());
+                report(event, &table.columns[table.cells[cell]].name, val);
+            }
+        }
+        changes.sort_by_key(|change| (change.db_version, change.seq));
+        changes
+    }
+}

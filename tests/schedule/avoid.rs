@@ -1,0 +1,82 @@
+//! Statements that the schedules pass over, because SQLite itself does not say what they do.
+
+use crate::model::replica::Replica;
+use crate::model::statement::{Assign, OnConflict, Statement};
+use crate::model::value::Value;
+use crate::model::write::integer_key;
+
+pub fn is_undetermined(model: &Replica, statement: &Statement) -> bool {
+    leaves_rowid_range(model, statement) || is_ambiguously_refused(model, statement)
+}
+
+/// The values that a statement writes, with their columns.
+fn written<'a>(statement: &'a Statement) -> Vec<(usize, &'a Value)> {
+    let zip =
+        |columns: &[usize], row: &'a [Value]| columns.iter().copied().zip(row).collect::<Vec<_>>();
+    match statement {
+        Statement::Insert { columns, rows, .. } => {
+            rows.iter().flat_map(|row| zip(columns, row)).collect()
+        }
+        Statement::Upsert {
+            columns, row, set, ..
+        } => {
+            let set = set.iter().map(|(column, value)| (*column, value));
+            zip(columns, row).into_iter().chain(set).collect()
+        }
+        Statement::Update { set, .. } => {
+            let constant = |(column, assign): &'a (usize, Assign)| match assign {
+                Assign::To(value) => Some((*column, value)),
+                Assign::Add(_) => None,
+            };
+            set.iter().filter_map(constant).collect()
+        }
+        Statement::Delete { .. } => Vec::new(),
+    }
+}
+
+/// Automatic rowids after the largest one are random; sums beyond the range are no integers.
+fn leaves_rowid_range(model: &Replica, statement: &Statement) -> bool {
+    let place = statement.table();
+    let table = &model.tables[place];
+    if !table.has_rowid_alias() {
+        return false;
+    }
+    let is_near_end = |integer: i64| !(i64::MIN + 100..i64::MAX - 100).contains(&integer);
+    let live = model
+        .state
+        .rows
+        .iter()
+        .filter(|((of, _), row)| *of == place && row.values.is_some());
+    let holds_end = live
+        .filter_map(|((_, key), _)| integer_key(key))
+        .any(is_near_end);
+    if let Statement::Update { set, .. } = statement {
+        return holds_end
+            && set
+                .iter()
+                .any(|(_, assign)| matches!(assign, Assign::Add(_)));
+    }
+    let written = written(statement);
+    let rowids = || written.iter().filter(|(column, _)| *column == table.key[0]);
+    let writes_end =
+        rowids().any(|(_, value)| matches!(value, Value::Integer(number) if is_near_end(*number)));
+    rowids().any(|(_, value)| value.bound().is_null()) && (holds_end || writes_end)
+}
+
+/// A row of a STRICT table may be refused for its type or for its key; which of the two is looked at first depends on the
+/// triggers of the table, and only the second obeys the conflict clause.
+fn is_ambiguously_refused(model: &Replica, statement: &Statement) -> bool {
+    let table = &model.tables[statement.table()];
+    let is_same_either_way = match statement {
+        Statement::Insert { conflict, .. } | Statement::Update { conflict, .. } => {
+            matches!(conflict, OnConflict::Abort | OnConflict::Replace)
+        }
+        Statement::Upsert { .. } => false,
+        Statement::Delete { .. } => true,
+    };
+    !is_same_either_way
+        && written(statement).into_iter().any(|(column, value)| {
+            table.cells.contains(&column)
+                && table.columns[column].rule.store(&value.bound()).is_err()
+        })
+}

@@ -1,0 +1,370 @@
+//! From a seed to a schedule. Later seeds give longer schedules, so that a fault shows in a short one first.
+
+use crate::model::statement::{Assign, OnConflict, Statement, Targets};
+use crate::model::table::Table;
+use crate::model::value::{Rule, Value};
+
+use super::plan::{
+    Action, Bounds, Delivery, Finish, Flaw, Form, Order, Plan, Selection, Step, Storage,
+};
+use super::random::Random;
+use super::values;
+
+const STEPS_MAX: usize = 45;
+
+struct Generator<'a> {
+    random: Random,
+    tables: &'a [Table],
+    replicas: usize,
+    shapes: Vec<usize>,
+    /// For each table in use, the values that each key column takes.
+    pools: Vec<Vec<Vec<Value>>>,
+}
+
+pub fn plan(seed: u64, tables: &[Table]) -> Plan {
+    let mut random = Random::new(seed);
+    let replicas = random.weighted(&[(30, 2), (40, 3), (20, 4), (10, 5)]);
+    let storages = [
+        (70, Storage::Memory),
+        (15, Storage::RollbackJournal),
+        (15, Storage::WriteAheadLog),
+    ];
+    let storages = (0..replicas).map(|_| random.weighted(&storages)).collect();
+    let mut shapes: Vec<usize> = (0..random.weighted(&[(60, 1), (30, 2), (10, 3)]))
+        .map(|_| random.below(tables.len()))
+        .collect();
+    shapes.sort_unstable();
+    shapes.dedup();
+    let pools = shapes
+        .iter()
+        .map(|shape| pools(&mut random, &tables[*shape]))
+        .collect();
+    let length = random.between(3, (5 + seed as usize / 8).min(STEPS_MAX));
+    let merge_equal_values = random.percent(15);
+    let recursive_triggers = random.percent(15);
+    let finish = random.weighted(&[
+        (35, Finish::Pulls),
+        (25, Finish::Ring),
+        (40, Finish::Everything),
+    ]);
+    let mut generator = Generator {
+        random,
+        tables,
+        replicas,
+        shapes,
+        pools,
+    };
+    let steps = (0..length).map(|_| generator.step()).collect();
+    let shapes = generator.shapes;
+    Plan {
+        seed,
+        replicas: storages,
+        shapes,
+        merge_equal_values,
+        recursive_triggers,
+        steps,
+        finish,
+    }
+}
+
+fn pools(random: &mut Random, table: &Table) -> Vec<Vec<Value>> {
+    table
+        .key
+        .iter()
+        .map(|column| values::key_pool(random, table.columns[*column].rule))
+        .collect()
+}
+
+impl Generator<'_> {
+    fn step(&mut self) -> Step {
+        let replica = self.random.below(self.replicas);
+        let connection = usize::from(self.random.percent(20));
+        match self.random.below(100) {
+            0..55 => {
+                let transaction = self.random.percent(50).then(|| self.bounds());
+                let count = self
+                    .random
+                    .between(1, if transaction.is_some() { 7 } else { 2 });
+                let is_savepoint_allowed = transaction.is_some();
+                let actions = (0..count)
+                    .map(|_| self.action(replica, is_savepoint_allowed))
+                    .collect();
+                Step::Work {
+                    replica,
+                    connection,
+                    transaction,
+                    actions,
+                }
+            }
+            55..97 => Step::Deliver {
+                replica,
+                connection,
+                delivery: self.delivery(replica),
+            },
+            _ => Step::Reopen { replica },
+        }
+    }
+
+    fn bounds(&mut self) -> Bounds {
+        let start = *self
+            .random
+            .pick(&["BEGIN", "BEGIN IMMEDIATE", "SAVEPOINT outermost"]);
+        Bounds {
+            start,
+            is_committed: self.random.percent(80),
+        }
+    }
+
+    fn action(&mut self, replica: usize, is_in_transaction: bool) -> Action {
+        match self.random.below(if is_in_transaction { 100 } else { 75 }) {
+            0..66 => Action::Write(self.statement()),
+            66..72 => Action::Merge(self.delivery(replica)),
+            72..75 => Action::MergeRefused {
+                delivery: self.delivery(replica),
+                flaw: self.flaw(),
+            },
+            75..84 => Action::Savepoint,
+            84..88 => Action::Release(self.random.below(4)),
+            88..94 => Action::RollbackTo(self.random.below(4)),
+            94..95 => Action::RaiseVersion(self.random.between(1, 60) as i64),
+            _ => Action::Read,
+        }
+    }
+
+    fn flaw(&mut self) -> Flaw {
+        let flaws = [
+            Flaw::UnknownTable,
+            Flaw::UnknownColumn,
+            Flaw::KeyAsColumn,
+            Flaw::BrokenKey,
+            Flaw::ShortKey,
+            Flaw::NegativeSeq,
+            Flaw::ZeroCausalLength,
+            Flaw::Constraint,
+            Flaw::Constraint,
+            Flaw::Constraint,
+        ];
+        *self.random.pick(&flaws)
+    }
+
+    fn delivery(&mut self, receiver: usize) -> Delivery {
+        let from = (receiver + self.random.between(1, self.replicas - 1)) % self.replicas;
+        let part = Selection::Part(self.random.between(5, 70));
+        Delivery {
+            from,
+            selection: self.random.weighted(&[
+                (50, Selection::SinceCursor),
+                (20, Selection::Everything),
+                (30, part),
+            ]),
+            order: self.random.weighted(&[
+                (60, Order::AsSent),
+                (10, Order::Reversed),
+                (30, Order::Shuffled),
+            ]),
+            form: self.random.weighted(&[
+                (40, Form::Select),
+                (30, Form::CellByCell),
+                (15, Form::Rows(3)),
+                (15, Form::Rows(20)),
+            ]),
+            is_twice: self.random.percent(10),
+            seed: self.random.next(),
+        }
+    }
+
+    fn statement(&mut self) -> Statement {
+        let chosen = self.random.below(self.shapes.len());
+        match self.random.below(100) {
+            0..40 => self.insert(chosen),
+            40..48 => self.upsert(chosen),
+            48..68 => self.update_cells(chosen),
+            68..82 => self.update_key(chosen),
+            _ => Statement::Delete {
+                table: chosen,
+                targets: self.targets(chosen, 10),
+            },
+        }
+    }
+
+    fn table(&self, chosen: usize) -> &Table {
+        &self.tables[self.shapes[chosen]]
+    }
+
+    fn insert(&mut self, chosen: usize) -> Statement {
+        let conflict = self.random.weighted(&[
+            (35, OnConflict::Abort),
+            (30, OnConflict::Replace),
+            (15, OnConflict::Ignore),
+            (10, OnConflict::Fail),
+            (10, OnConflict::Rollback),
+        ]);
+        let columns = self.insert_columns(chosen);
+        let count = self.random.weighted(&[(60, 1), (20, 2), (20, 4)]);
+        let rows = (0..count).map(|_| self.row(chosen, &columns)).collect();
+        Statement::Insert {
+            table: chosen,
+            columns,
+            rows,
+            conflict,
+        }
+    }
+
+    fn upsert(&mut self, chosen: usize) -> Statement {
+        let columns = self.insert_columns(chosen);
+        let row = self.row(chosen, &columns);
+        let set = if self.random.percent(25) {
+            Vec::new()
+        } else {
+            self.assigned_cells(chosen)
+        };
+        Statement::Upsert {
+            table: chosen,
+            columns,
+            row,
+            set,
+        }
+    }
+
+    /// The key and all cells, or some of them.
+    fn insert_columns(&mut self, chosen: usize) -> Vec<usize> {
+        let table = self.table(chosen);
+        let (mut columns, cells) = (table.key.clone(), table.cells.clone());
+        let is_whole = self.random.percent(70);
+        columns.extend(
+            cells
+                .into_iter()
+                .filter(|_| is_whole || self.random.percent(50)),
+        );
+        columns
+    }
+
+    fn row(&mut self, chosen: usize, columns: &[usize]) -> Vec<Value> {
+        columns
+            .iter()
+            .map(|column| self.value(chosen, *column))
+            .collect()
+    }
+
+    fn value(&mut self, chosen: usize, column: usize) -> Value {
+        let table = &self.tables[self.shapes[chosen]];
+        match table.key.iter().position(|key| *key == column) {
+            Some(position) => self.key_value(chosen, position),
+            None => values::cell(&mut self.random, &table.columns[column]),
+        }
+    }
+
+    /// Mostly from the pool, sometimes NULL: an automatic rowid, or a violation. Sometimes no rowid at all.
+    fn key_value(&mut self, chosen: usize, position: usize) -> Value {
+        let table = self.table(chosen);
+        let is_alias = table.columns[table.key[position]].rule == Rule::RowidAlias;
+        let is_strict = table.create.contains("STRICT");
+        match self.random.below(100) {
+            0..8 if is_alias => Value::Null,
+            8..10 if is_alias => Value::Text("no number".to_owned()),
+            0..3 if !is_strict => Value::Real(f64::NAN),
+            _ => {
+                let pool = &self.pools[chosen][position];
+                pool[self.random.below(pool.len())].clone()
+            }
+        }
+    }
+
+    fn key(&mut self, chosen: usize) -> Vec<Value> {
+        let pools = &self.pools[chosen];
+        pools
+            .iter()
+            .map(|pool| pool[self.random.below(pool.len())].clone())
+            .collect()
+    }
+
+    /// Mostly one row; several, or with the given chance all.
+    fn targets(&mut self, chosen: usize, percent_all: usize) -> Targets {
+        if self.random.percent(percent_all) {
+            return Targets::All;
+        }
+        let count = self.random.weighted(&[(70, 1), (20, 2), (10, 4)]);
+        Targets::Keys((0..count).map(|_| self.key(chosen)).collect())
+    }
+
+    fn assigned_cells(&mut self, chosen: usize) -> Vec<(usize, Value)> {
+        let cells = self.table(chosen).cells.clone();
+        let keep = *self.random.pick(&[30, 60, 100]);
+        let assigned: Vec<usize> = cells
+            .into_iter()
+            .filter(|_| self.random.percent(keep))
+            .collect();
+        assigned
+            .into_iter()
+            .map(|column| (column, self.value(chosen, column)))
+            .collect()
+    }
+
+    fn update_cells(&mut self, chosen: usize) -> Statement {
+        let set: Vec<_> = self
+            .assigned_cells(chosen)
+            .into_iter()
+            .map(|(column, value)| (column, Assign::To(value)))
+            .collect();
+        if set.is_empty() {
+            return self.update_key(chosen);
+        }
+        let conflict = self.random.weighted(&[
+            (80, OnConflict::Abort),
+            (10, OnConflict::Ignore),
+            (10, OnConflict::Replace),
+        ]);
+        Statement::Update {
+            table: chosen,
+            targets: self.targets(chosen, 20),
+            set,
+            conflict,
+        }
+    }
+
+    /// One row to a key of the pool, or several rows by an offset; some cells may change as well.
+    fn update_key(&mut self, chosen: usize) -> Statement {
+        let key = self.table(chosen).key.clone();
+        let position = self.random.below(key.len());
+        let column = key[position];
+        let is_integer = self.table(chosen).columns[column].rule == Rule::RowidAlias;
+        let mut set = Vec::new();
+        if self.random.percent(30) {
+            set.extend(
+                self.assigned_cells(chosen)
+                    .into_iter()
+                    .map(|(column, value)| (column, Assign::To(value))),
+            );
+        }
+        if is_integer && self.random.percent(25) {
+            let offset = *self.random.pick(&[1, 10, -1]);
+            set.push((column, Assign::Add(offset)));
+            let conflict = self.random.weighted(&[
+                (50, OnConflict::Abort),
+                (30, OnConflict::Ignore),
+                (20, OnConflict::Replace),
+            ]);
+            return Statement::Update {
+                table: chosen,
+                targets: self.targets(chosen, 50),
+                set,
+                conflict,
+            };
+        }
+        set.push((column, Assign::To(self.key_value(chosen, position))));
+        let conflict = self.random.weighted(&[
+            (40, OnConflict::Abort),
+            (40, OnConflict::Replace),
+            (10, OnConflict::Ignore),
+            (5, OnConflict::Fail),
+            (5, OnConflict::Rollback),
+        ]);
+        let targets = self.targets(chosen, 10);
+        Statement::Update {
+            table: chosen,
+            targets,
+            set,
+            conflict,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Random schedules: what several replicas do and deliver to each other, run on the model alone or on the model and on
+//! SQLite together.
+
+pub mod avoid;
+pub mod compare;
+pub mod database;
+pub mod exchange;
+pub mod generate;
+pub mod plan;
+pub mod random;
+pub mod run;
+pub mod shapes;
+pub mod shrink;
+pub mod sql;
+pub mod values;

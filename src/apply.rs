@@ -4,10 +4,10 @@
 //! the only step that a constraint can refuse; the clock follows in memory and is written with its row group.
 
 use crate::crdt::change::{
-    COUNTER_MAX, CausalLength, Claim, ColumnVersion, DbVersion, Position, SENTINEL,
-    SITE_ID_BYTES_MAX, Seq,
+    COUNTER_MAX, CausalLength, Claim, ColumnId, ColumnVersion, DbVersion, Position, SENTINEL,
+    SITE_ID_BYTES_MAX, Seq, SiteOrdinal,
 };
-use crate::crdt::clock::{Base, RowClock};
+use crate::crdt::clock::RowClock;
 use crate::crdt::key as packed_key;
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
 use crate::crdt::value::{Affinity, NumericText, Value, ValueRef, numeric_text, whole_integer};
@@ -130,6 +130,7 @@ fn merge(state: &State, incoming: &Incoming, held: &mut HeldRow) -> Result<i64> 
 
 fn delete(state: &State, incoming: &Incoming, held: &mut HeldRow) -> Result<i64> {
     let (crr, key) = (&incoming.crr, &incoming.key);
+    let (at, site) = (position(state, incoming)?, ordinal(state, incoming)?);
     if held.exists {
         let deleted = run_on_row(
             state,
@@ -145,34 +146,21 @@ fn delete(state: &State, incoming: &Incoming, held: &mut HeldRow) -> Result<i64>
         held.exists = false;
         state.take_note(crr.id, key);
     }
-    let at = position(state, incoming)?;
-    held.clock
-        .start_over(incoming.cl, at, ordinal(state, incoming)?);
+    held.clock.start_over(incoming.cl, at, site);
     held.is_dirty = true;
     Ok(1)
 }
 
 fn revive(state: &State, incoming: &Incoming, held: &mut HeldRow) -> Result<i64> {
+    let (at, site) = (position(state, incoming)?, ordinal(state, incoming)?);
     if !held.exists && !insert_row(state, incoming, None)? {
         return Ok(0);
     }
     held.exists = true;
-    let at = position(state, incoming)?;
-    mark_revived(state, incoming, held, at)?;
-    Ok(1)
-}
-
-fn mark_revived(
-    state: &State,
-    incoming: &Incoming,
-    held: &mut HeldRow,
-    at: Position,
-) -> Result<()> {
-    let columns = incoming.crr.columns.iter().map(|column| column.id);
     held.clock
-        .revive(incoming.cl, at, ordinal(state, incoming)?, columns);
+        .revive(incoming.cl, at, site, incoming.crr.column_ids());
     held.is_dirty = true;
-    Ok(())
+    Ok(1)
 }
 
 fn write(state: &State, incoming: &Incoming, held: &mut HeldRow, revives: bool) -> Result<i64> {
@@ -180,6 +168,12 @@ fn write(state: &State, incoming: &Incoming, held: &mut HeldRow, revives: bool) 
         return Err(Error::Internal(
             "a sentinel was to be written to a cell".to_owned(),
         ));
+    };
+    let (sentinel_at, site) = (position(state, incoming)?, ordinal(state, incoming)?);
+    let at = if revives {
+        state.reserve(1)?
+    } else {
+        sentinel_at
     };
     let is_written = if held.exists {
         update_cell(state, incoming, *index, value)?
@@ -190,29 +184,26 @@ fn write(state: &State, incoming: &Incoming, held: &mut HeldRow, revives: bool) 
         return Ok(0);
     }
     held.exists = true;
-    let site = ordinal(state, incoming)?;
-    let mut at = position(state, incoming)?;
     if revives {
-        mark_revived(state, incoming, held, at)?;
-        at = state.reserve(1)?;
-    } else if held.clock.cl < incoming.cl {
-        held.clock.cl = incoming.cl;
-        held.clock.base = Base::Unset;
+        held.clock
+            .revive(incoming.cl, sentinel_at, site, incoming.crr.column_ids());
     }
+    held.clock.cl = incoming.cl;
     let cell = (incoming.crr.columns[*index].id, version);
     held.clock.set_cells(at, site, std::iter::once(cell));
     held.is_dirty = true;
     Ok(1 + i64::from(revives))
 }
 
+/// The place in the log, reserved before anything is written: what may fail comes before the row.
 fn position(state: &State, incoming: &Incoming) -> Result<Position> {
     state.reserve_merged(incoming.version, incoming.seq)
 }
 
-fn ordinal(state: &State, incoming: &Incoming) -> Result<crate::crdt::change::SiteOrdinal> {
+fn ordinal(state: &State, incoming: &Incoming) -> Result<SiteOrdinal> {
     match &incoming.site {
         Some(site) => state.site_ordinal(site),
-        None => Ok(crate::crdt::change::SiteOrdinal::LOCAL),
+        None => Ok(SiteOrdinal::LOCAL),
     }
 }
 
@@ -263,7 +254,7 @@ fn held_site(
     state: &State,
     incoming: &Incoming,
     held: &HeldRow,
-    column: crate::crdt::change::ColumnId,
+    column: ColumnId,
 ) -> Result<Option<Vec<u8>>> {
     let clock = &held.clock;
     let ordinal = match clock.column_site(column) {
@@ -365,9 +356,6 @@ fn read(state: &State, arguments: Arguments<'_>) -> Result<Incoming> {
     let table = read_name(arguments.get(argument::TABLE), "table")?;
     let cid = read_name(arguments.get(argument::CID), "cid")?;
     let cl = CausalLength(read_counter(arguments, argument::CL, "cl")?);
-    if cl == CausalLength::UNKNOWN {
-        return Err(Error::Change("cl of a change must be 1 or more".to_owned()));
-    }
     let column_version = ColumnVersion(read_counter(
         arguments,
         argument::COL_VERSION,
@@ -378,10 +366,10 @@ fn read(state: &State, arguments: Arguments<'_>) -> Result<Incoming> {
     let site = read_site(state, arguments.get(argument::SITE_ID))?;
     let crr = state.table_by_name(&table)?.ok_or_else(|| {
         Error::Change(format!(
-            "there is no replicated table {} here; make it and call SELECT crsql_as_crr('{}') before merging its \
+            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({}) before merging its \
              changes",
             quoted(&table),
-            table.replace('\'', "''")
+            sql::literal(&table)
         ))
     })?;
     crr.check_drift()?;
@@ -421,13 +409,20 @@ fn read_counter(arguments: Arguments<'_>, index: usize, column: &str) -> Result<
             NumericText::Integer(integer) => Some(integer),
             _ => None,
         },
+        // A column that an INSERT leaves out.
+        ValueRef::Null if index != argument::CL => Some(0),
         ValueRef::Null | ValueRef::Blob(_) => None,
     };
     match number {
-        Some(number) if (0..=COUNTER_MAX).contains(&number) => Ok(number as u64),
-        _ => Err(Error::Change(format!(
-            "{column} of a change must be a whole number from 0 to 9007199254740992 (2^53)"
-        ))),
+        Some(number) if (i64::from(index == argument::CL)..=COUNTER_MAX).contains(&number) => {
+            Ok(number as u64)
+        }
+        _ => {
+            let least = i64::from(index == argument::CL);
+            Err(Error::Change(format!(
+                "{column} of a change must be a whole number from {least} to {COUNTER_MAX} (2^53)"
+            )))
+        }
     }
 }
 
@@ -453,14 +448,15 @@ fn read_site(state: &State, value: ValueRef<'_>) -> Result<Option<Vec<u8>>> {
 fn read_key(state: &State, crr: &Crr, value: ValueRef<'_>) -> Result<Key> {
     let refusal = |reason: &dyn std::fmt::Display| {
         Error::Change(format!(
-            "pk of a change to table {} is no packed key: {reason}",
+            "pk of a change to table {} does not fit: {reason}",
             quoted(&crr.name)
         ))
     };
     let ValueRef::Blob(packed) = value else {
-        return Err(refusal(&"it is not a BLOB"));
+        return Err(refusal(&"it is not a BLOB made by crsql_pack_columns"));
     };
-    let values = packed_key::unpack(packed).map_err(|defect| refusal(&defect))?;
+    let values = packed_key::unpack(packed)
+        .map_err(|defect| refusal(&format!("it is no packed key, {defect}")))?;
     if values.len() != crr.key_columns.len() {
         let reason = format!(
             "it has {} values for {} key columns",

@@ -77,19 +77,28 @@ fn declared_table(state: &State, name: &str) -> Result<DeclaredTable> {
         .first(argument(), |row| row.text(1))?;
     if let Some(kind) = kind {
         return Err(Error::Table(format!(
-            "{} is a {kind} table or view, and only ordinary tables can be replicated",
-            quoted(name)
+            "{} is a {}, and only ordinary tables can be replicated",
+            quoted(name),
+            if kind == "view" {
+                "view"
+            } else {
+                "virtual table"
+            }
         )));
     }
     let schema = connection
         .prepare(sql::ELSEWHERE)?
         .first(argument(), |row| row.text(0))?;
-    Err(Error::Table(match schema {
+    Err(Error::Table(match schema.as_deref() {
+        Some("temp") => format!(
+            "table {} is temporary, and only tables of main can be replicated; create it in main",
+            quoted(name)
+        ),
         Some(schema) => format!(
             "table {} is in the schema {}, and only tables of main can be replicated; open its file as the main \
              database",
             quoted(name),
-            quoted(&schema)
+            quoted(schema)
         ),
         None => format!("there is no table {}; create it first", quoted(name)),
     }))

@@ -5,7 +5,7 @@
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::functions;
-use crate::sqlite::vtab::{self, sqlite_text};
+use crate::sqlite::vtab;
 use crate::sqlite::{Connection, api};
 use crate::state::State;
 use crate::store::Store;
@@ -75,10 +75,10 @@ unsafe fn enter(
         Ok(Err(error)) => error,
         Err(_) => Error::Internal("a panic while loading".to_owned()),
     };
-    // SAFETY: SQLite frees the text with its own allocator. Without `init` there is none to copy it with.
+    // SAFETY: promised by the caller; SQLite frees the text with its own allocator.
     unsafe {
-        if !message.is_null() && api::is_initialized() {
-            *message = sqlite_text(&error.to_string());
+        if !message.is_null() {
+            *message = api::load_message(routines, &error.to_string());
         }
     }
     error.code()
@@ -104,9 +104,27 @@ unsafe fn load(
     };
     store.clear();
     let state = Rc::new(State::new(store, identity, leave));
-    functions::register_all(connection, &state)?;
-    vtab::register::<Changes>(connection, "crsql_changes", &state)?;
-    vtab::register::<Unpack>(connection, "crsql_unpack_columns", &state)?;
+    register(connection, db, routines, &state).inspect_err(|_| {
+        functions::unregister_all(connection);
+        TABLES
+            .iter()
+            .for_each(|name| vtab::unregister(connection, name));
+        leave(connection);
+    })
+}
+
+/// The tables that are registered.
+const TABLES: [&str; 2] = ["crsql_changes", "crsql_unpack_columns"];
+
+fn register(
+    connection: Connection,
+    db: *mut sqlite3,
+    routines: *mut sqlite3_api_routines,
+    state: &Rc<State>,
+) -> Result<()> {
+    functions::register_all(connection, state)?;
+    vtab::register::<Changes>(connection, TABLES[0], state)?;
+    vtab::register::<Unpack>(connection, TABLES[1], state)?;
     let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
         define_scalar_function(
             db,

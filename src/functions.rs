@@ -7,7 +7,7 @@ use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
 use crate::sqlite::Connection;
-use crate::sqlite::function::{Body, Trust, register};
+use crate::sqlite::function::{Body, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
 use crate::state::State;
 use std::rc::Rc;
@@ -55,6 +55,13 @@ pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
     FUNCTIONS
         .iter()
         .try_for_each(|(name, trust, body)| register(connection, name, *trust, state, *body))
+}
+
+/// Takes the registrations back.
+pub fn unregister_all(connection: Connection) {
+    FUNCTIONS
+        .iter()
+        .for_each(|(name, ..)| unregister(connection, name));
 }
 
 fn usage<T>(text: impl Into<String>) -> Result<T> {
@@ -147,9 +154,11 @@ fn setting(arguments: Arguments<'_>, count: usize, signature: &str) -> Result<()
     }
     match text(arguments.get(0)) {
         Some(name) if name == MERGE_EQUAL_VALUES => Ok(()),
-        name => usage(format!(
-            "there is no setting {:?}; the only one is '{MERGE_EQUAL_VALUES}'",
-            name.unwrap_or_default()
+        Some(name) => usage(format!(
+            "there is no setting {name:?}; the only one is '{MERGE_EQUAL_VALUES}'"
+        )),
+        None => usage(format!(
+            "the name of a setting must be a text; call {signature}"
         )),
     }
 }

@@ -139,6 +139,10 @@ texts! {
     TRIGGER_INSERT = "trigger/insert.sql";
     /// Notices a key that an update replaces.
     TRIGGER_DISPLACE = "trigger/displace.sql";
+    /// Refuses an insert that would take another row's rowid.
+    TRIGGER_ROWID_INSERT = "trigger/rowid_insert.sql";
+    /// Refuses an update that would.
+    TRIGGER_ROWID_UPDATE = "trigger/rowid_update.sql";
     /// Captures updates.
     TRIGGER_UPDATE = "trigger/update.sql";
     /// Captures deletes.
@@ -188,6 +192,11 @@ fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
 /// A name as an SQL identifier.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as an SQL literal.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// `item(0), item(1), ...` with a separator.

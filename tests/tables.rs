@@ -577,27 +577,3 @@ fn backfill_goes_by_key_and_an_empty_table_uses_no_version() {
     );
     assert_eq!(one::<i64>(&origin, "SELECT crsql_db_version()"), 1);
 }
-
-#[test]
-fn a_key_of_two_hundred_and_fifty_five_columns() {
-    let names: Vec<String> = (0..255).map(|column| format!("k{column}")).collect();
-    let declared: Vec<String> = names
-        .iter()
-        .map(|name| format!("{name} INT NOT NULL"))
-        .collect();
-    let zeros = vec!["0"; 255].join(", ");
-    let origin = open_memory();
-    let create = format!(
-        "CREATE TABLE t({}, a, PRIMARY KEY ({}))",
-        declared.join(", "),
-        names.join(", ")
-    );
-    create_crr(&origin, "t", &create);
-    exec(
-        &origin,
-        &format!(
-            "INSERT INTO t VALUES ({zeros}, 'a'); UPDATE t SET k254 = 1; UPDATE t SET a = 'b'"
-        ),
-    );
-    check(&origin, &["t"]);
-}

@@ -19,7 +19,7 @@ use crate::sqlite::value::{Arguments, Context};
 use crate::sqlite::vtab::Cursor;
 use crate::state::State;
 use crate::store::Slot;
-use crate::store::log::Run;
+use crate::store::log::{Run, RunKeys};
 use hashbrown::HashMap;
 use std::rc::Rc;
 
@@ -136,10 +136,9 @@ impl ChangesCursor {
             if run.at > end {
                 return Ok(false);
             }
-            let is_sought_site = self.site == run.site && !self.sites.is_empty();
-            if !is_sought_site && !self.sites.contains_key(&run.site) {
-                self.sites
-                    .insert(run.site, self.state.store.site_id(run.site)?);
+            if !self.sites.contains_key(&run.site) {
+                let id = self.state.store.site_id(run.site)?;
+                self.sites.insert(run.site, id);
             }
             let site = self.sites.get(&run.site);
             let is_excluded = search.site.is_some() && search.site.as_ref() != site
@@ -155,8 +154,8 @@ impl ChangesCursor {
                 0
             };
             let keys = match &run.keys {
-                crate::store::log::RunKeys::Rowids(_) => Vec::new(),
-                crate::store::log::RunKeys::Packed(_) => run
+                RunKeys::Rowids(_) => Vec::new(),
+                RunKeys::Packed(_) => run
                     .split()
                     .map(|entry| entry.map(|(_, key)| key))
                     .collect::<Result<_>>()?,
@@ -178,10 +177,8 @@ impl ChangesCursor {
         let index = open.next;
         open.next += 1;
         let key = match open.run.keys {
-            crate::store::log::RunKeys::Rowids(first) => {
-                Key::Rowid(first.wrapping_add_unsigned(index))
-            }
-            crate::store::log::RunKeys::Packed(_) => open.keys[index as usize].clone(),
+            RunKeys::Rowids(first) => Key::Rowid(first.wrapping_add_unsigned(index)),
+            RunKeys::Packed(_) => open.keys[index as usize].clone(),
         };
         Ok(Some((open.run.position(index), key)))
     }
@@ -339,7 +336,7 @@ impl Cursor for ChangesCursor {
         if search.versions.is_empty() || search.seqs.is_empty() {
             return Ok(());
         }
-        self.state.flush()?;
+        self.state.flush_keeping_rowid()?;
         let (low, high) = (search.versions.low, search.versions.high);
         let slot = if low == high {
             Slot::LogScanWithin

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 /// language's number type holds). It leaves a distance to 2^63 that no replica can write its way through.
 pub const COUNTER_MAX: i64 = 1 << 53;
 
+/// A version from outside above this one (2^52) does not move the receiver's clock: no peer can use up the
+/// versions of another.
+pub const VERSION_FOLLOWED_MAX: DbVersion = DbVersion(1 << 52);
+
 /// Site ids are at most this long in bytes.
 pub const SITE_ID_BYTES_MAX: usize = 16;
 

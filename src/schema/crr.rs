@@ -42,6 +42,8 @@ pub struct Crr {
     pub name: String,
     /// Whether rows are known by their rowid
     pub is_rowid_keyed: bool,
+    /// A name for the rowid, if the table has one beside its key
+    pub hidden_rowid: Option<&'static str>,
     /// The columns of the key, in the order of the PRIMARY KEY clause
     pub key_columns: Vec<KeyColumn>,
     /// The replicated columns, in ascending order of their ids
@@ -133,6 +135,7 @@ impl Crr {
             id,
             name: declared.name.clone(),
             is_rowid_keyed: declared.is_rowid_keyed,
+            hidden_rowid: declared.hidden_rowid,
             key_columns: key_columns.collect(),
             drift: drift(&registered, &declared_columns),
             statements: StatementCache::default(),
@@ -165,6 +168,11 @@ impl Crr {
             ("key_matches", Part::Sql(&key_matches)),
         ];
         sql::fill(text, &[&own[..], parts].concat())
+    }
+
+    /// The ids of the replicated columns.
+    pub fn column_ids(&self) -> impl Iterator<Item = ColumnId> {
+        self.columns.iter().map(|column| column.id)
     }
 
     /// The names of the key columns.

@@ -1,5 +1,6 @@
 //! What SQLite's catalogue says about a table, and whether it can be replicated.
 
+use super::triggers::ROWID_NAMES;
 use crate::crdt::change::SENTINEL;
 use crate::crdt::key::KEY_VALUES_MAX;
 use crate::crdt::value::{Affinity, ValueRef};
@@ -33,6 +34,8 @@ pub struct DeclaredTable {
     pub columns: Vec<DeclaredColumn>,
     /// Whether its primary key is the rowid
     pub is_rowid_keyed: bool,
+    /// A name for the rowid of a table that has one beside its key
+    pub hidden_rowid: Option<&'static str>,
     /// The key's index, if it has one
     key_index: Option<String>,
 }
@@ -94,7 +97,17 @@ impl DeclaredTable {
             .find_map(|(index, origin)| (origin == "pk").then_some(index));
         let has_key = columns.iter().any(|column| column.key_place > 0);
         let is_rowid_keyed = has_key && !is_without_rowid && key_index.is_none();
+        let is_free = |name: &&str| {
+            !columns
+                .iter()
+                .any(|column| column.name.eq_ignore_ascii_case(name))
+        };
+        let hidden_rowid = match is_without_rowid || is_rowid_keyed {
+            true => None,
+            false => ROWID_NAMES.into_iter().find(is_free),
+        };
         Ok(Some(DeclaredTable {
+            hidden_rowid,
             name,
             columns,
             is_rowid_keyed,
@@ -126,12 +139,14 @@ impl DeclaredTable {
                  and prefer ids that are unique everywhere, such as UUIDs",
             ));
         }
-        if let Some(parent) =
-            rows(connection, sql::FOREIGN_KEYS, &self.name, |row| row.text(0))?.first()
-        {
+        let foreign_keys = rows(connection, sql::FOREIGN_KEYS, &self.name, |row| {
+            (row.text(0), row.text(1))
+        })?;
+        if let Some((column, parent)) = foreign_keys.first() {
             return Err(self.refusal(format_args!(
-                "has a foreign key to {}, which changes that arrive in another order would violate; \
+                "has a foreign key from {} to {}, which changes that arrive in another order would violate; \
                  declare the table without REFERENCES",
+                sql::quoted(column),
                 sql::quoted(parent)
             )));
         }
@@ -149,25 +164,40 @@ impl DeclaredTable {
         let indexes = rows(connection, sql::INDEXES, &self.name, |row| {
             (row.text(0), row.integer(1) != 0, row.text(2))
         })?;
-        let Some((index, _, origin)) = indexes
+        let unique = indexes
             .into_iter()
-            .find(|(_, is_unique, origin)| *is_unique && origin != "pk")
-        else {
-            return Ok(());
-        };
-        let columns = rows(connection, sql::INDEX_COLUMNS, &index, |row| row.text(0))?;
-        if columns
-            .iter()
-            .map(String::as_str)
-            .eq(self.key_columns().iter().map(|c| c.name.as_str()))
-        {
+            .filter(|(_, is_unique, origin)| *is_unique && origin != "pk");
+        for (index, _, origin) in unique {
+            self.check_unique_index(connection, &index, &origin)?;
+        }
+        Ok(())
+    }
+
+    fn check_unique_index(&self, connection: Connection, index: &str, origin: &str) -> Result<()> {
+        let columns = rows(connection, sql::INDEX_COLUMNS, index, |row| {
+            let is_binary = row.text(1).eq_ignore_ascii_case("BINARY");
+            (row.text(0), row.value(0) == ValueRef::Null, is_binary)
+        })?;
+        let key = self.key_columns();
+        let is_the_key = columns.len() == key.len()
+            && columns.iter().all(|(name, _, is_binary)| {
+                *is_binary && key.iter().any(|column| column.name == *name)
+            });
+        if is_the_key {
             return Ok(());
         }
-        let listed = sql::join(", ", columns.iter().map(|column| sql::quoted(column)));
-        let remedy = match origin.as_str() {
+        let name_of = |(name, is_expression, _): &(String, bool, bool)| {
+            if *is_expression {
+                "an expression".to_owned()
+            } else {
+                sql::quoted(name)
+            }
+        };
+        let listed = sql::join(", ", columns.iter().map(name_of));
+        let remedy = match origin {
             "c" => format!(
                 "drop the index {} or make it an ordinary one",
-                sql::quoted(&index)
+                sql::quoted(index)
             ),
             _ => "declare the table without it".to_owned(),
         };

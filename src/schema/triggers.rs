@@ -14,7 +14,7 @@ const COLUMNS_PER_PACK: usize = 100;
 pub const COLUMNS_PER_SET: usize = 62;
 
 /// The names that SQLite understands for the rowid.
-const ROWID_NAMES: [&str; 3] = ["rowid", "oid", "_rowid_"];
+pub const ROWID_NAMES: [&str; 3] = ["rowid", "oid", "_rowid_"];
 
 /// How a trigger hands the key to the capture functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,10 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
         " AND ",
         crr.key_columns.iter().map(|column| {
             let new = column_of("NEW", &column.name);
-            format!("{} = {new} COLLATE BINARY", quoted(&column.name))
+            format!(
+                "{} = {new} COLLATE BINARY",
+                column_of("there", &column.name)
+            )
         }),
     );
     let key_differs = join(
@@ -65,7 +68,7 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
             format!("{old} IS NOT {new} COLLATE BINARY")
         }),
     );
-    let key_names = join(", ", key_names(crr).map(quoted));
+    let key_names = join(", ", crr.key_names().chain(ROWID_NAMES).map(quoted));
     let changed = changed_sets(crr);
     let make = |text: &str, event: &str| {
         let parts = [
@@ -84,26 +87,53 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
         ];
         sql::fill(text, &parts)
     };
-    vec![
+    let captures = [
         make(sql::TRIGGER_EXISTING, "existing"),
         make(sql::TRIGGER_INSERT, "insert"),
         make(sql::TRIGGER_DISPLACE, "displace"),
         make(sql::TRIGGER_UPDATE, "update"),
         make(sql::TRIGGER_DELETE, "delete"),
-    ]
+    ];
+    captures.into_iter().chain(rowid_guards(crr)).collect()
 }
 
-/// The names by which an UPDATE can set the key.
-fn key_names(crr: &Crr) -> impl Iterator<Item = &str> {
-    let rowid_names = if crr.is_rowid_keyed {
-        &ROWID_NAMES[..]
-    } else {
-        &[]
+/// The triggers that keep a rowid which is no key from being taken by another row.
+fn rowid_guards(crr: &Crr) -> Vec<String> {
+    let Some(rowid) = crr.hidden_rowid else {
+        return Vec::new();
     };
-    crr.key_columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .chain(rowid_names.iter().copied())
+    let differs = crr.key_names().map(|name| {
+        let (there, new) = (column_of("there", name), column_of("NEW", name));
+        format!("{there} IS NOT {new} COLLATE BINARY")
+    });
+    let is_taken = format!(
+        "NEW.{rowid} <> -1 AND EXISTS (SELECT 1 FROM {} AS there WHERE there.{rowid} = NEW.{rowid} AND ({}))",
+        quoted(&crr.name),
+        join(" OR ", differs)
+    );
+    let refusal = sql::literal(&format!(
+        "crsql: a row of table {} was given the rowid of another, which would remove that row unrecorded; \
+         leave the rowid to SQLite",
+        quoted(&crr.name)
+    ));
+    let guards = [
+        (sql::TRIGGER_ROWID_INSERT, "rowid_insert"),
+        (sql::TRIGGER_ROWID_UPDATE, "rowid_update"),
+    ];
+    let make = |(text, event): (&str, &str)| {
+        let parts = [
+            (
+                "trigger",
+                Part::Name(&format!("crsql_{}_{event}", crr.id.0)),
+            ),
+            ("table", Part::Name(&crr.name)),
+            ("rowid_names", Part::Sql(&ROWID_NAMES.join(", "))),
+            ("is_taken", Part::Sql(&is_taken)),
+            ("refusal", Part::Sql(&refusal)),
+        ];
+        sql::fill(text, &parts)
+    };
+    guards.into_iter().map(make).collect()
 }
 
 fn key_arguments(crr: &Crr, row: &str) -> String {

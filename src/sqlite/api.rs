@@ -1,7 +1,9 @@
 //! The routines that SQLite hands to a loaded extension, checked once at load.
 
+use super::connection::c_text;
 use crate::error::{Error, Result};
 use sqlite_loadable::ext::sqlite3_api_routines;
+use std::ffi::c_char;
 use std::sync::OnceLock;
 
 /// The oldest SQLite that is supported, 3.40.0.
@@ -60,9 +62,18 @@ macro_rules! require {
     };
 }
 
-/// Whether `init` has run with success on some connection of this process.
-pub fn is_initialized() -> bool {
-    ROUTINES.get().is_some()
+/// A copy of a text on SQLite's heap, also where `init` failed; null if that can't be had.
+///
+/// # Safety
+/// `routines` is the third argument that SQLite passed to the entry point.
+pub unsafe fn load_message(routines: *mut sqlite3_api_routines, text: &str) -> *mut c_char {
+    let text = c_text(text);
+    // SAFETY: every SQLite 3 has this routine at this place of the struct.
+    match unsafe { (*routines).mprintf } {
+        // SAFETY: the format takes one text.
+        Some(print) => unsafe { print(c"%s".as_ptr(), text.as_ptr()) },
+        None => std::ptr::null_mut(),
+    }
 }
 
 /// Whether this SQLite is recent enough.
@@ -97,9 +108,9 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
         bind_blob64, bind_double, bind_int64, bind_null, bind_text64, changes64,
         column_blob, column_bytes, column_double, column_int64, column_text, column_type,
         column_value, create_function_v2, create_module_v2, declare_vtab,
-        errmsg, extended_errcode, finalize, free, malloc64, prepare_v3, reset,
+        errmsg, extended_errcode, finalize, free, last_insert_rowid, malloc64, prepare_v3, reset,
         result_blob64, result_double, result_error, result_error_code, result_int64, result_null,
-        result_text64, result_value, step, total_changes64, user_data, value_blob, value_bytes,
+        result_text64, result_value, set_last_insert_rowid, step, total_changes64, user_data, value_blob, value_bytes,
         value_double, value_int64, value_text, value_type, vtab_config,
     );
     if let Some((missing, _)) = required.iter().find(|(_, is_there)| !is_there) {

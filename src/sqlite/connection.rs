@@ -85,6 +85,16 @@ impl Connection {
         unsafe { call!(changes64(self.0)) }
     }
 
+    /// Runs `work` so that the application's `last_insert_rowid()` stays what it was.
+    pub fn keeping_last_insert_rowid<T>(self, work: impl FnOnce() -> T) -> T {
+        // SAFETY: the handle is open.
+        let rowid = unsafe { call!(last_insert_rowid(self.0)) };
+        let outcome = work();
+        // SAFETY: the handle is open.
+        unsafe { call!(set_last_insert_rowid(self.0, rowid)) };
+        outcome
+    }
+
     /// Rows changed since the connection was opened. Moves whenever a statement that changed rows ends.
     pub fn total_changes(self) -> i64 {
         // SAFETY: the handle is open.

@@ -73,6 +73,24 @@ pub fn register<S: 'static>(
     }
 }
 
+/// Takes a registration back.
+pub fn unregister(connection: Connection, name: &str) {
+    // SAFETY: the connection is open; without a callback SQLite removes the function of this name.
+    unsafe {
+        call!(create_function_v2(
+            connection.handle(),
+            c_text(name).as_ptr(),
+            -1,
+            api::SQLITE_UTF8,
+            std::ptr::null_mut(),
+            None,
+            None,
+            None,
+            None,
+        ));
+    }
+}
+
 unsafe extern "C" fn invoke<S>(
     context: *mut sqlite3_context,
     count: i32,

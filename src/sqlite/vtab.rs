@@ -104,6 +104,20 @@ pub fn register<T: Table>(connection: Connection, name: &str, state: &Rc<T::Stat
     }
 }
 
+/// Takes a registration back.
+pub fn unregister(connection: Connection, name: &str) {
+    // SAFETY: the connection is open; without a module SQLite removes the one of this name.
+    unsafe {
+        call!(create_module_v2(
+            connection.handle(),
+            c_text(name).as_ptr(),
+            ptr::null(),
+            ptr::null_mut(),
+            None
+        ));
+    }
+}
+
 struct Module<T>(PhantomData<T>);
 
 impl<T: Table> Module<T> {
@@ -185,7 +199,7 @@ unsafe fn report(table: *mut sqlite3_vtab, outcome: Result<()>) -> c_int {
 }
 
 /// A copy on SQLite's heap; null when memory is short.
-pub(crate) fn sqlite_text(text: &str) -> *mut c_char {
+fn sqlite_text(text: &str) -> *mut c_char {
     let text = c_text(text);
     let bytes = text.as_bytes_with_nul();
     // SAFETY: the allocation is as large as what is copied into it.

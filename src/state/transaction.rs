@@ -1,14 +1,15 @@
 //! The open transaction: its version and seqs, and what it has not written yet.
 
 use super::{HeldRow, State};
-use crate::crdt::change::{ColumnVersion, DbVersion, Position, Seq, SiteOrdinal, TableId};
+use crate::crdt::change::{
+    ColumnVersion, DbVersion, Position, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX,
+};
 use crate::crdt::clock::RowClock;
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::store::log::Run;
 use hashbrown::HashMap;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Names the setting by which equal values are settled by site.
@@ -17,8 +18,8 @@ pub const MERGE_EQUAL_VALUES: &str = "config.merge-equal-values";
 /// Below this version no write happens: entries of the log may be dropped, versions are never given out again.
 const VERSION_FLOOR: &str = "crsql_db_version_floor";
 
-/// Keys that a statement was seen to replace. `INSERT OR IGNORE` leaves notes that nobody takes; only the
-/// latest are kept. A note is lost only if one statement leaves more than this before its own capture.
+/// `INSERT OR IGNORE` leaves notes that nobody takes, so only the latest are kept. A note is lost only if
+/// triggers leave more than this between it and the capture it is for.
 const NOTES_MAX: usize = 1 << 16;
 
 /// What a trigger found before the row it announces was written.
@@ -38,6 +39,31 @@ struct Clock {
     next_seq: Seq,
 }
 
+/// The latest notes, in two generations of at most `NOTES_MAX`.
+#[derive(Debug, Default)]
+struct Notes {
+    young: HashMap<(TableId, Key), Note>,
+    old: HashMap<(TableId, Key), Note>,
+}
+
+impl Notes {
+    fn leave(&mut self, table: TableId, key: Key, note: Note) {
+        if self.young.len() == NOTES_MAX {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert((table, key), note);
+    }
+
+    fn take(&mut self, table: TableId, key: &Key) -> Option<Note> {
+        if self.young.is_empty() && self.old.is_empty() {
+            return None;
+        }
+        let place = (table, key.clone());
+        let (young, old) = (self.young.remove(&place), self.old.remove(&place));
+        young.or(old)
+    }
+}
+
 /// What a savepoint has to bring back.
 #[derive(Debug)]
 struct Savepoint {
@@ -53,7 +79,7 @@ pub struct Transaction {
     version_wish: DbVersion,
     run: Option<Run>,
     held: Option<HeldRow>,
-    notes: VecDeque<(TableId, Key, Note)>,
+    notes: Notes,
     savepoints: Vec<Savepoint>,
     rows_impacted: i64,
     merge_equal_values: Option<bool>,
@@ -98,11 +124,6 @@ impl State {
         let committed = self.committed_version()?;
         let mut transaction = self.transaction.borrow_mut();
         let version = committed.next().max(transaction.version_wish);
-        if version.to_sql() > crate::crdt::change::COUNTER_MAX {
-            return Err(Error::Change(format!(
-                "this database has used up its versions (2^53); a peer must have sent {committed:?}"
-            )));
-        }
         let clock = Clock {
             committed,
             version,
@@ -161,7 +182,7 @@ impl State {
     /// change's own seq where that is still free.
     pub fn reserve_merged(&self, version: DbVersion, seq: Seq) -> Result<Position> {
         let mut clock = self.clock()?;
-        if version > clock.version {
+        if version > clock.version && version <= VERSION_FOLLOWED_MAX {
             clock = Clock {
                 version,
                 next_seq: Seq(0),
@@ -231,22 +252,12 @@ impl State {
 
     /// Leaves a note for the capture of this key.
     pub fn leave_note(&self, table: TableId, key: Key, note: Note) {
-        let notes = &mut self.transaction.borrow_mut().notes;
-        if notes.len() == NOTES_MAX {
-            notes.pop_front();
-        }
-        notes.push_back((table, key, note));
+        self.transaction.borrow_mut().notes.leave(table, key, note);
     }
 
-    /// Takes the latest note on this key, and drops the older ones on it.
+    /// Takes the note on this key.
     pub fn take_note(&self, table: TableId, key: &Key) -> Option<Note> {
-        let notes = &mut self.transaction.borrow_mut().notes;
-        let mut found = None;
-        while let Some(index) = notes.iter().rposition(|(t, k, _)| *t == table && k == key) {
-            let note = notes.remove(index).map(|(.., note)| note);
-            found = found.or(note);
-        }
-        found
+        self.transaction.borrow_mut().notes.take(table, key)
     }
 
     /// The record of a row. Rows beyond the greatest recorded key are known to have none.
@@ -392,6 +403,13 @@ impl State {
         }
     }
 
+    /// As `flush`, where SQLite does not itself restore what `last_insert_rowid()` says.
+    pub fn flush_keeping_rowid(&self) -> Result<()> {
+        self.store
+            .connection
+            .keeping_last_insert_rowid(|| self.flush())
+    }
+
     /// Refuses the commit of this transaction, unless a rollback goes past this point.
     pub fn doom(&self) {
         let mut transaction = self.transaction.borrow_mut();
@@ -413,7 +431,7 @@ impl State {
         if self.transaction.borrow().doomed_in.is_some() {
             return Err(Error::Doomed);
         }
-        self.flush()
+        self.flush_keeping_rowid()
     }
 
     /// SQLite: the transaction is over.
@@ -425,7 +443,9 @@ impl State {
 
     /// SQLite: a savepoint is about to be set.
     pub fn on_savepoint(&self, index: i32) -> Result<()> {
-        self.flush_held()?;
+        self.store
+            .connection
+            .keeping_last_insert_rowid(|| self.flush_held())?;
         let mut transaction = self.transaction.borrow_mut();
         let savepoint = Savepoint {
             index,
@@ -463,7 +483,7 @@ impl State {
         transaction.run = run;
         transaction.rows_impacted = rows_impacted;
         transaction.held = None;
-        transaction.notes.clear();
+        transaction.notes = Notes::default();
         transaction.sites.clear();
         transaction.merge_equal_values = None;
         transaction.last_clock_keys.clear();

@@ -41,8 +41,9 @@ impl Store {
             }
         }
         self.check_foreign_layout()?;
-        self.atomically(|| self.create())
-            .map_err(|error| error.during("making the internal tables of crsql"))
+        self.atomically(|| self.create()).map_err(|error| {
+            error.during("making the internal tables, for which the database must be writable once")
+        })
     }
 
     fn check_foreign_layout(&self) -> Result<()> {

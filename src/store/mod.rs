@@ -120,6 +120,11 @@ impl Store {
 
     /// Runs `work` so that an error undoes it and nothing else of the caller's transaction.
     pub fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.connection
+            .keeping_last_insert_rowid(|| self.in_savepoint(work))
+    }
+
+    fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.connection.execute(sql::WORK_BEGIN)?;
         let outcome = work();
         if outcome.is_err() {

@@ -383,11 +383,11 @@ fn complaint_10_clocks_above_32_bits_and_near_the_end() {
             change(3, "a", 1, poison, 1, 1),
             change(3, "-1", Value::Null, poison, 1, poison),
         ] {
-            try_merge(&target, &[refused.clone()]).expect_err(&format!("{refused:?}"));
+            try_merge(&target, std::slice::from_ref(&refused)).expect_err(&format!("{refused:?}"));
         }
         let mut refused = change(3, "a", 1, 1, 1, 1);
         refused.seq = poison;
-        try_merge(&target, &[refused.clone()]).expect_err(&format!("{refused:?}"));
+        try_merge(&target, std::slice::from_ref(&refused)).expect_err(&format!("{refused:?}"));
     }
     assert_eq!(changes(&target, 0), before);
     exec(&target, "INSERT INTO t VALUES (4, 4, 4)");

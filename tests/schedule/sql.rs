@@ -74,14 +74,22 @@ pub fn literal(value: &Value) -> String {
             format!("CAST({} AS TEXT)", hex(text.as_bytes()))
         }
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
-        Value::Blob(blob) if blob.len() > 400 => format!("zeroblob({}) /* of 07 */", blob.len()),
         Value::Blob(blob) => hex(blob),
     }
 }
 
+/// A blob literal; a long one is cut, for it is to be read.
 pub fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("x'{digits}'")
+    let digits = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    match bytes.len() {
+        0..=64 => format!("x'{}'", digits(bytes)),
+        length => format!("x'{}...' /* {length} bytes */", digits(&bytes[..16])),
+    }
 }
 
 pub fn change(change: &Change) -> String {

@@ -47,4 +47,4 @@ SELECT count(*) FROM shown WHERE "table" = 'audit' AND val = '''new 3''';
 .print '-- without trust in the schema as well'
 PRAGMA trusted_schema = OFF;
 INSERT INTO doc VALUES (4, 'd', 'six');
-SELECT cid, val FROM shown WHERE "table" = 'doc' AND pk = '4' ORDER BY cid;
+SELECT pk, cid, val FROM shown WHERE "table" = 'doc' AND pk = '4' ORDER BY cid;

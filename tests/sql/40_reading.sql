@@ -65,6 +65,14 @@ SELECT count(*) FROM crsql_changes WHERE db_version = (SELECT max(db_version) FR
 CREATE VIEW latest AS SELECT val FROM crsql_changes WHERE db_version = crsql_db_version();
 SELECT * FROM latest;
 
+.print '-- copied by CREATE TABLE AS, values stay what they are'
+BEGIN;
+INSERT INTO b VALUES ('zeros', '007');
+CREATE TEMP TABLE made AS SELECT * FROM crsql_changes;
+SELECT quote(val) FROM made WHERE pk = crsql_pack_columns('zeros');
+SELECT count(*) FROM crsql_changes WHERE val = 7;
+ROLLBACK;
+
 .print '-- own changes inserted again change nothing'
 BEGIN;
 INSERT INTO crsql_changes SELECT * FROM crsql_changes;

@@ -116,3 +116,27 @@ fn a_foreign_key_may_point_at_a_replicated_table() {
     assert_eq!(rows(&origin, "SELECT t FROM child"), [[Value::Integer(2)]]);
     check(&origin, &["t"]);
 }
+
+#[test]
+fn a_key_of_two_hundred_and_fifty_five_columns() {
+    let names: Vec<String> = (0..255).map(|column| format!("k{column}")).collect();
+    let declared: Vec<String> = names
+        .iter()
+        .map(|name| format!("{name} INT NOT NULL"))
+        .collect();
+    let zeros = vec!["0"; 255].join(", ");
+    let origin = open_memory();
+    let create = format!(
+        "CREATE TABLE t({}, a, PRIMARY KEY ({}))",
+        declared.join(", "),
+        names.join(", ")
+    );
+    create_crr(&origin, "t", &create);
+    exec(
+        &origin,
+        &format!(
+            "INSERT INTO t VALUES ({zeros}, 'a'); UPDATE t SET k254 = 1; UPDATE t SET a = 'b'"
+        ),
+    );
+    check(&origin, &["t"]);
+}

@@ -12,10 +12,11 @@ use crate::crdt::key as packed_key;
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
 use crate::crdt::value::{Affinity, NumericText, Value, ValueRef, numeric_text, whole_integer};
 use crate::error::{Error, Result};
-use crate::schema::crr::slot;
+use crate::schema::crr::{slot, write_slot};
 use crate::schema::{Column, Crr, Key};
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::Statement;
+use crate::sqlite::statement::StatementCache;
 use crate::sqlite::value::Arguments;
 use crate::state::{HeldRow, State};
 use crate::store::Slot;
@@ -79,7 +80,7 @@ fn load(state: &State, incoming: &Incoming) -> Result<HeldRow> {
         state,
         crr,
         key,
-        slot::ROW_EXISTS,
+        (&crr.statements, slot::ROW_EXISTS),
         sql::ROW_EXISTS,
         |find, key| Ok(find.first(key.iter().map(Value::as_ref), |_| ())?.is_some()),
     )?;
@@ -136,7 +137,7 @@ fn delete(state: &State, incoming: &Incoming, held: &mut HeldRow) -> Result<i64>
             state,
             crr,
             key,
-            slot::ROW_DELETE,
+            (&crr.writes, write_slot::ROW_DELETE),
             sql::ROW_DELETE,
             |delete, key| delete.run(key.iter().map(Value::as_ref)),
         )?;
@@ -281,13 +282,13 @@ fn run_on_row<T>(
     state: &State,
     crr: &Crr,
     key: &Key,
-    slot: usize,
+    (cache, slot): (&StatementCache, usize),
     text: &str,
     work: impl FnOnce(&mut Statement, &[Value]) -> Result<T>,
 ) -> Result<T> {
     let values = crr.key_values(key)?;
     let text = || crr.row_sql(text, &[]);
-    crr.statements
+    cache
         .with(slot, state.store.connection, text, |statement| {
             work(statement, &values)
         })
@@ -297,8 +298,8 @@ fn run_on_row<T>(
 /// Makes the row, with one cell or bare; false if a trigger of the application ignored it.
 fn insert_row(state: &State, incoming: &Incoming, cell: Option<(usize, &Value)>) -> Result<bool> {
     let crr = &incoming.crr;
-    let slot = cell.map_or(slot::ROW_INSERT_BARE, |(index, _)| {
-        slot::COLUMNS + 2 * index
+    let slot = cell.map_or(write_slot::ROW_INSERT_BARE, |(index, _)| {
+        write_slot::COLUMNS + 2 * index
     });
     let text = || {
         let column = cell.map(|(index, _)| crr.columns[index].name.as_str());
@@ -318,7 +319,7 @@ fn insert_row(state: &State, incoming: &Incoming, cell: Option<(usize, &Value)>)
         .map(Value::as_ref)
         .chain(cell.map(|(_, value)| value.as_ref()));
     let inserted = crr
-        .statements
+        .writes
         .with(slot, state.store.connection, text, |insert| {
             insert.run(values)
         })
@@ -340,9 +341,9 @@ fn update_cell(state: &State, incoming: &Incoming, index: usize, value: &Value) 
     let key = crr.key_values(&incoming.key)?;
     let values = key.iter().map(Value::as_ref).chain([value.as_ref()]);
     let updated = crr
-        .statements
+        .writes
         .with(
-            slot::COLUMNS + 2 * index + 1,
+            write_slot::COLUMNS + 2 * index + 1,
             state.store.connection,
             text,
             |update| update.run(values),

@@ -5,7 +5,7 @@
 
 use crate::crdt::change::{CausalLength, ColumnId, ColumnVersion, SiteOrdinal, TableId};
 use crate::crdt::clock::{Base, RowClock};
-use crate::crdt::value::{Value, ValueRef};
+use crate::crdt::value::Value;
 use crate::error::{Error, Result};
 use crate::schema::crr::slot;
 use crate::schema::triggers::COLUMNS_PER_SET;
@@ -140,6 +140,11 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let old_key = crr.key_of(arguments)?;
     let new_key = crr.key_of(arguments.from(key_arguments))?;
     let is_moved = old_key != new_key;
+    let sets = arguments.from(2 * key_arguments);
+    if is_moved && !sets.is_empty() && crr.columns.len() > COLUMNS_PER_SET {
+        // The trigger of the key records the whole row.
+        return Ok(Value::Null);
+    }
     let note = state.take_note(crr.id, &new_key);
     if is_moved {
         state.take_note(crr.id, &old_key);
@@ -157,7 +162,7 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
             note == Some(Note::Existing),
         )?;
     } else {
-        let changed = changed_columns(&crr, arguments.from(2 * key_arguments));
+        let changed = changed_columns(&crr, sets);
         if changed.is_empty() {
             return crr.check_drift().map(|()| Value::Null);
         }
@@ -168,22 +173,21 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     Ok(Value::Null)
 }
 
-/// The columns whose bits are set.
-fn changed_columns(crr: &Crr, sets: Arguments<'_>) -> Vec<ColumnId> {
-    let mut changed = Vec::new();
-    for (set, columns) in sets.iter().zip(crr.columns.chunks(COLUMNS_PER_SET)) {
-        if let ValueRef::Integer(bits) = set {
-            let is_set = |bit: usize| bits >> bit & 1 == 1;
-            changed.extend(
-                columns
-                    .iter()
-                    .enumerate()
-                    .filter(|(bit, _)| is_set(*bit))
-                    .map(|(_, c)| c.id),
-            );
-        }
-    }
-    changed
+/// The columns of the set that changed, if the trigger hands one over.
+fn changed_columns(crr: &Crr, arguments: Arguments<'_>) -> Vec<ColumnId> {
+    let (first, bits) = (arguments.integer(0) as usize, arguments.integer(1));
+    let columns = crr
+        .columns
+        .get(first..)
+        .unwrap_or_default()
+        .iter()
+        .take(COLUMNS_PER_SET);
+    let is_set = |bit: usize| bits >> bit & 1 == 1;
+    columns
+        .enumerate()
+        .filter(|(bit, _)| is_set(*bit))
+        .map(|(_, column)| column.id)
+        .collect()
 }
 
 fn record_update(state: &State, crr: &Crr, key: &Key, changed: &[ColumnId]) -> Result<()> {

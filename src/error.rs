@@ -42,6 +42,9 @@ mod code {
     pub(super) const MISUSE: i32 = 21;
 }
 
+/// What every message starts with.
+const PREFIX: &str = "crsql: ";
+
 impl Error {
     /// The SQLite result code for this error.
     pub fn code(&self) -> i32 {
@@ -70,7 +73,7 @@ impl Error {
         match self {
             Error::Sqlite { code, message } => Error::Sqlite {
                 code,
-                message: format!("{work}: {message}"),
+                message: format!("{work}: {}", message.trim_start_matches(PREFIX)),
             },
             other => other,
         }

@@ -67,6 +67,8 @@ texts! {
     ORPHANS = "registry/orphans.sql";
     /// The triggers of a registered table.
     TRIGGERS = "registry/triggers.sql";
+    /// Whether the application has triggers.
+    OTHER_TRIGGERS = "registry/other_triggers.sql";
     /// Forgets a table's columns.
     REMOVE_COLUMNS = "registry/remove_columns.sql";
     /// Forgets a table.

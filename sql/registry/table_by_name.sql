@@ -1,2 +1,4 @@
-SELECT id, tbl_name FROM main.sqlite_schema JOIN main.crsql_tables ON name = 'crsql_' || id || '_insert'
+SELECT CAST(substr(name, 7) AS INTEGER) AS id, tbl_name FROM main.sqlite_schema
 WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE
+  AND name = 'crsql_' || CAST(substr(name, 7) AS INTEGER) || '_insert'
+  AND EXISTS (SELECT 1 FROM main.crsql_tables WHERE crsql_tables.id = CAST(substr(name, 7) AS INTEGER))

@@ -1,3 +1,5 @@
--- The last arguments are bit sets of the columns that changed, 62 columns each, the first in the lowest bit.
-CREATE TRIGGER main.{trigger} AFTER UPDATE ON {table}
+-- The last arguments are the place of a column and a bit set of the columns that changed, of that column in
+-- the lowest bit and the next 61. Of a wide table there is a trigger for each set, and one for the key: an
+-- UPDATE compiles only those that concern it.
+CREATE TRIGGER main.{trigger} AFTER UPDATE{of} ON {table}
 BEGIN SELECT crsql_capture_update({identity}, {old_key}, {new_key}{changed}); END

@@ -250,6 +250,7 @@ fn open_table(
         let Some(crr) = state.table(run.table)? else {
             return Ok(false);
         };
+        crr.check_readable()?;
         let columns = match crr.columns.is_empty() {
             true => "1".to_owned(),
             false => sql::join(

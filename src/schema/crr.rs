@@ -33,6 +33,15 @@ pub struct KeyColumn {
     pub affinity: Affinity,
 }
 
+/// A column that makes the declaration differ from what was registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Drift {
+    /// It is there and not registered
+    Added(String),
+    /// It is registered and not there
+    Missing(String),
+}
+
 /// A replicated table, as it was registered and as it is declared.
 #[derive(Debug)]
 pub struct Crr {
@@ -49,9 +58,11 @@ pub struct Crr {
     /// The replicated columns, in ascending order of their ids
     pub columns: Vec<Column>,
     /// What was changed in the table since it was registered, if anything was
-    pub drift: Option<String>,
-    /// The compiled statements on this table
+    pub drift: Option<Drift>,
+    /// The compiled statements on clock records, and those that read rows
     pub statements: StatementCache,
+    /// The compiled statements that write rows; the application's triggers are part of them
+    pub writes: StatementCache,
     by_name: HashMap<String, usize>,
 }
 
@@ -69,12 +80,16 @@ pub mod slot {
     pub const ROW_GET: usize = 4;
     /// Looks for a row
     pub const ROW_EXISTS: usize = 5;
+}
+
+/// The slots of `Crr::writes`.
+pub mod write_slot {
     /// Removes a row
-    pub const ROW_DELETE: usize = 6;
+    pub const ROW_DELETE: usize = 0;
     /// Makes a row of its key alone
-    pub const ROW_INSERT_BARE: usize = 7;
+    pub const ROW_INSERT_BARE: usize = 1;
     /// From here on two for each column: makes a row with that cell, writes that cell
-    pub const COLUMNS: usize = 8;
+    pub const COLUMNS: usize = 2;
 }
 
 /// The table of a table's clock records.
@@ -139,6 +154,7 @@ impl Crr {
             key_columns: key_columns.collect(),
             drift: drift(&registered, &declared_columns),
             statements: StatementCache::default(),
+            writes: StatementCache::default(),
             by_name: by_name.collect(),
             columns,
         }
@@ -247,17 +263,27 @@ impl Crr {
         }
     }
 
-    /// Stops work on a table whose declaration is no longer the registered one.
+    /// Stops writes to a table whose declaration is no longer the registered one.
     pub fn check_drift(&self) -> Result<()> {
         match &self.drift {
             None => Ok(()),
-            Some(drift) => Err(self.changed_error(drift)),
+            Some(Drift::Added(name) | Drift::Missing(name)) => {
+                Err(self.changed_error(&format!("the column {}", sql::quoted(name))))
+            }
+        }
+    }
+
+    /// Stops reading the changes of a table that lacks a column they are about.
+    pub fn check_readable(&self) -> Result<()> {
+        match &self.drift {
+            Some(Drift::Missing(_)) => self.check_drift(),
+            _ => Ok(()),
         }
     }
 
     fn changed_error(&self, what: &str) -> Error {
         Error::Table(format!(
-            "{what} of table {} changed since crsql_as_crr, and its writes could not be recorded; \
+            "{what} of table {} changed since crsql_as_crr, which this release can't follow; \
              undo that change of the schema",
             sql::quoted(&self.name)
         ))
@@ -265,7 +291,7 @@ impl Crr {
 }
 
 /// What differs between the registered and the declared columns.
-fn drift(registered: &[(u32, String)], declared: &[&DeclaredColumn]) -> Option<String> {
+fn drift(registered: &[(u32, String)], declared: &[&DeclaredColumn]) -> Option<Drift> {
     let is_registered = |name: &str| registered.iter().any(|(_, known)| known == name);
     let is_declared = |name: &str| declared.iter().any(|column| column.name == name);
     let missing = registered
@@ -277,6 +303,7 @@ fn drift(registered: &[(u32, String)], declared: &[&DeclaredColumn]) -> Option<S
         .map(|column| &column.name)
         .find(|name| !is_registered(name));
     missing
-        .or(added)
-        .map(|name| format!("the column {}", sql::quoted(name)))
+        .cloned()
+        .map(Drift::Missing)
+        .or(added.cloned().map(Drift::Added))
 }

@@ -1,6 +1,6 @@
 //! The triggers that capture writes to a replicated table.
 
-use super::crr::Crr;
+use super::crr::{Column, Crr};
 use crate::crdt::value::Affinity;
 use crate::sql::{self, Part, column_of, join, quoted};
 
@@ -69,8 +69,7 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
         }),
     );
     let key_names = join(", ", crr.key_names().chain(ROWID_NAMES).map(quoted));
-    let changed = changed_sets(crr);
-    let make = |text: &str, event: &str| {
+    let make = |text: &str, event: &str, of: &str, changed: &str| {
         let parts = [
             (
                 "trigger",
@@ -83,18 +82,41 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
             ("key_is_new", Part::Sql(&key_is_new)),
             ("key_differs", Part::Sql(&key_differs)),
             ("key_names", Part::Sql(&key_names)),
-            ("changed", Part::Sql(&changed)),
+            ("of", Part::Sql(of)),
+            ("changed", Part::Sql(changed)),
         ];
         sql::fill(text, &parts)
     };
-    let captures = [
-        make(sql::TRIGGER_EXISTING, "existing"),
-        make(sql::TRIGGER_INSERT, "insert"),
-        make(sql::TRIGGER_DISPLACE, "displace"),
-        make(sql::TRIGGER_UPDATE, "update"),
-        make(sql::TRIGGER_DELETE, "delete"),
+    let mut statements = vec![
+        make(sql::TRIGGER_EXISTING, "existing", "", ""),
+        make(sql::TRIGGER_INSERT, "insert", "", ""),
+        make(sql::TRIGGER_DISPLACE, "displace", "", ""),
+        make(sql::TRIGGER_DELETE, "delete", "", ""),
     ];
-    captures.into_iter().chain(rowid_guards(crr)).collect()
+    if crr.columns.len() <= COLUMNS_PER_SET {
+        statements.push(make(
+            sql::TRIGGER_UPDATE,
+            "update",
+            "",
+            &changed_set(0, &crr.columns),
+        ));
+    } else {
+        let of_key = format!(" OF {key_names}");
+        statements.push(make(sql::TRIGGER_UPDATE, "update", &of_key, ""));
+        // SQLite runs the latest trigger first: made from the end on, they record in the order of the columns.
+        for (set, columns) in crr.columns.chunks(COLUMNS_PER_SET).enumerate().rev() {
+            let names = join(", ", columns.iter().map(|column| quoted(&column.name)));
+            let changed = changed_set(set * COLUMNS_PER_SET, columns);
+            statements.push(make(
+                sql::TRIGGER_UPDATE,
+                &format!("update_{set}"),
+                &format!(" OF {names}"),
+                &changed,
+            ));
+        }
+    }
+    statements.extend(rowid_guards(crr));
+    statements
 }
 
 /// The triggers that keep a rowid which is no key from being taken by another row.
@@ -153,26 +175,25 @@ fn key_arguments(crr: &Crr, row: &str) -> String {
     }
 }
 
-/// `, set, set`: for each column whether it changed, storage class and bytes.
-fn changed_sets(crr: &Crr) -> String {
-    let mut sets = String::new();
-    for chunk in crr.columns.chunks(COLUMNS_PER_SET) {
-        let bits = chunk.iter().enumerate().map(|(bit, column)| {
-            let (old, new) = (
-                column_of("OLD", &column.name),
-                column_of("NEW", &column.name),
-            );
-            let differs = format!("{old} IS NOT {new} COLLATE BINARY");
-            match column.affinity {
-                // Only here can 1 and 1.0 both be stored.
-                Affinity::None => {
-                    format!("(({differs} OR typeof({old}) <> typeof({new})) << {bit})")
-                }
-                _ => format!("(({differs}) << {bit})"),
-            }
-        });
-        sets.push_str(", ");
-        sets.push_str(&join(" | ", bits));
+/// `, first, bits`: for each column whether it changed, storage class and bytes.
+fn changed_set(first: usize, columns: &[Column]) -> String {
+    if columns.is_empty() {
+        return String::new();
     }
-    sets
+    let bits = columns.iter().enumerate().map(|(bit, column)| {
+        let (old, new) = (column_of("OLD", &column.name), column_of("NEW", &column.name));
+        let differs = format!("{old} IS NOT {new} COLLATE BINARY");
+        let changed = match column.affinity {
+            Affinity::Text | Affinity::Real => differs,
+            // Here 1 and 1.0 can both be stored.
+            Affinity::None => format!("{differs} OR typeof({old}) <> typeof({new})"),
+            // Of all numbers only this one is stored as a real beside the equal integer.
+            Affinity::Numeric => format!(
+                "CASE WHEN {differs} THEN 1 WHEN {old} = {} THEN typeof({old}) <> typeof({new}) ELSE 0 END",
+                i64::MIN
+            ),
+        };
+        format!("(({changed}) << {bit})")
+    });
+    format!(", {first}, {}", join(" | ", bits))
 }

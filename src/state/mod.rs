@@ -128,8 +128,7 @@ impl State {
             return Ok(());
         }
         let version = self.store.schema_version()?;
-        tables.check(version, changes);
-        Ok(())
+        tables.check(&self.store, version, changes)
     }
 
     /// Takes the changes that the extension itself just made for no sign of another statement.

@@ -14,6 +14,7 @@ use std::rc::Rc;
 pub struct Tables {
     schema_version: Option<i64>,
     checked_at: Option<i64>,
+    has_other_triggers: bool,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
 }
@@ -25,14 +26,26 @@ impl Tables {
     }
 
     /// Takes note of the schema's version; another one empties the cache.
-    pub fn check(&mut self, schema_version: i64, changes: i64) {
+    pub fn check(&mut self, store: &Store, schema_version: i64, changes: i64) -> Result<()> {
         if self.schema_version != Some(schema_version) {
+            let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
+            let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
             *self = Tables {
                 schema_version: Some(schema_version),
+                has_other_triggers: has_other_triggers.unwrap_or_default(),
                 ..Tables::default()
             };
         }
         self.checked_at = Some(changes);
+        Ok(())
+    }
+
+    /// Lets go of statements that triggers of the application are part of: such a trigger may use
+    /// `crsql_changes`, and then the statement would keep the connection from closing.
+    pub fn release_foreign_statements(&self) {
+        if self.has_other_triggers {
+            self.by_id.values().for_each(|crr| crr.writes.clear());
+        }
     }
 
     /// Moves the last check to this many changes, if there was one.

@@ -438,7 +438,9 @@ impl State {
     pub fn on_end(&self) {
         self.is_enlisted.set(false);
         *self.transaction.borrow_mut() = Transaction::default();
-        self.tables.borrow_mut().distrust();
+        let mut tables = self.tables.borrow_mut();
+        tables.distrust();
+        tables.release_foreign_statements();
     }
 
     /// SQLite: a savepoint is about to be set.

@@ -107,9 +107,14 @@ impl Store {
     fn identity(&self) -> Result<Option<Identity>> {
         match self.setting(FORMAT_KEY)? {
             Some(Value::Integer(FORMAT)) => {}
-            Some(other) => {
+            Some(Value::Integer(format)) => {
                 return Err(Error::Load(format!(
-                    "this file has the layout {other:?} of a newer release of crsql; load that release"
+                    "this file has the layout {format} of a newer release of crsql; load that release"
+                )));
+            }
+            Some(_) => {
+                return Err(Error::Corrupt(format!(
+                    "crsql_master holds no number under {FORMAT_KEY}; put {FORMAT} back"
                 )));
             }
             None => return Ok(None),

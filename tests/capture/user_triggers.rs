@@ -1,6 +1,8 @@
 //! Triggers of the application that touch the row just written, in every combination.
 
-use crate::checks::{Follower, check, create_crr, exec, one};
+use rusqlite::Connection;
+
+use crate::checks::{Follower, assert_same, check, create_crr, exec, one, text_of, upgrade};
 use crate::support::open_memory;
 
 const EVENTS: [&str; 6] = [
@@ -50,7 +52,8 @@ struct Combination<'a> {
     recursive: &'a str,
 }
 
-fn runs(combination: &Combination<'_>) {
+/// The same trigger in a database with the extension and in a bare one.
+fn with_and_without(combination: &Combination<'_>) -> (Connection, Connection) {
     let Combination {
         create,
         event,
@@ -67,54 +70,88 @@ fn runs(combination: &Combination<'_>) {
         "CREATE TRIGGER app {event} ON t BEGIN {}; END",
         action.replace("$k", key)
     );
-    let origin = open_memory();
-    exec(&origin, &format!("PRAGMA recursive_triggers = {recursive}"));
-    create_crr(&origin, "u", "CREATE TABLE u(k INTEGER PRIMARY KEY, n INT)");
-    exec(&origin, create);
+    let (origin, bare) = (open_memory(), Connection::open_in_memory().expect("open"));
+    for connection in [&origin, &bare] {
+        exec(
+            connection,
+            &format!("PRAGMA recursive_triggers = {recursive}"),
+        );
+        exec(
+            connection,
+            &format!("CREATE TABLE u(k INTEGER PRIMARY KEY, n INT); {create}"),
+        );
+    }
+    exec(&bare, &trigger);
+    upgrade(&origin, "u");
     if *created_first {
         exec(&origin, &trigger);
     }
-    crate::checks::upgrade(&origin, "t");
+    upgrade(&origin, "t");
     if !*created_first {
         exec(&origin, &trigger);
     }
+    (origin, bare)
+}
+
+/// Runs the workload in both. The application sees what it would see without the extension, and the
+/// follower sees the same.
+fn runs(combination: &Combination<'_>) {
+    let (origin, bare) = with_and_without(combination);
     let mut follower = Follower::new(&origin, &["t", "u"]);
-    let mut succeeded = 0;
     for sql in WORKLOAD {
-        succeeded += usize::from(origin.execute_batch(sql).is_ok());
-        if !origin.is_autocommit() {
-            exec(&origin, "ROLLBACK");
+        let outcomes = [&origin, &bare].map(|connection| {
+            let outcome = connection.execute_batch(sql);
+            if !connection.is_autocommit() {
+                exec(connection, "ROLLBACK");
+            }
+            outcome.map_err(|error| text_of(&error))
+        });
+        if one::<String>(&bare, "PRAGMA integrity_check") != "ok" {
+            // SQLite damages a table when a BEFORE UPDATE trigger deletes the row that an UPSERT was
+            // to update; its documentation calls that undefined.
+            return;
         }
-        follower.pull(
-            &origin,
-            &format!(
-                "{sql}\nunder {trigger}\ncreated first {created_first}, recursive {recursive}\n{create}"
-            ),
+        assert_eq!(
+            outcomes[0], outcomes[1],
+            "{sql}, with the extension and without"
         );
+        assert_same(
+            &origin,
+            &bare,
+            &["t", "u"],
+            &format!("with the extension and without after {sql}"),
+        );
+        follower.pull(&origin, sql);
     }
-    assert!(
-        succeeded > WORKLOAD.len() / 2,
-        "{trigger} lets only {succeeded} statements through"
-    );
     check(&origin, &["t", "u"]);
 }
 
 fn every_action(create: &str) {
+    let mut failed = Vec::new();
     for event in EVENTS {
         for action in ACTIONS {
             for created_first in [true, false] {
                 for recursive in ["OFF", "ON"] {
-                    runs(&Combination {
+                    let combination = Combination {
                         create,
                         event,
                         action,
                         created_first,
                         recursive,
-                    });
+                    };
+                    if std::panic::catch_unwind(|| runs(&combination)).is_err() {
+                        failed.push(format!("{event}: {action}; created first: {created_first}; recursive: {recursive}"));
+                    }
                 }
             }
         }
     }
+    assert!(
+        failed.is_empty(),
+        "{} triggers (see above):\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
 }
 
 #[test]

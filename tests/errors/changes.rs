@@ -120,34 +120,21 @@ fn sites() {
             format!("crsql: site_id of a change has {bytes} bytes, and at most 16 are possible");
         fails(&connection, &insert(&[("site_id", value)]), &text);
     }
-    for (value, seen) in [
-        ("x'01'", "01"),
-        ("'hello'", "68656C6C6F"),
-        ("zeroblob(16)", "00000000000000000000000000000000"),
+    for (row, value, seen) in [
+        (2, "x'01'", "01"),
+        (3, "'hello'", "68656C6C6F"),
+        (4, "zeroblob(16)", "00000000000000000000000000000000"),
     ] {
-        exec(
-            &connection,
-            &insert(&[("cid", "'b'"), ("site_id", value), ("col_version", "50")]),
-        );
-        assert_eq!(
-            one::<String>(
-                &connection,
-                "SELECT hex(site_id) FROM crsql_changes WHERE cid = 'b'"
-            ),
-            seen
-        );
-        exec(
-            &connection,
-            "DELETE FROM t; INSERT INTO t(k) VALUES (1); UPDATE t SET b = 0",
-        );
-        exec(
-            &connection,
-            "SELECT crsql_internal_sync_bit(1); DELETE FROM t; SELECT crsql_internal_sync_bit(0)",
-        );
-        exec(
-            &connection,
-            "DELETE FROM t; INSERT INTO t(k, a) VALUES (1, 'x')",
-        );
+        let pk = format!("crsql_pack_columns({row})");
+        exec(&connection, &insert(&[("pk", &pk), ("site_id", value)]));
+        let site = format!("SELECT hex(site_id) FROM crsql_changes WHERE pk = {pk}");
+        assert_eq!(one::<String>(&connection, &site), seen);
+    }
+    for (row, value) in [(5, "NULL"), (6, "x''"), (7, "''"), (8, "crsql_site_id()")] {
+        let pk = format!("crsql_pack_columns({row})");
+        exec(&connection, &insert(&[("pk", &pk), ("site_id", value)]));
+        let own = format!("SELECT site_id = crsql_site_id() FROM crsql_changes WHERE pk = {pk}");
+        assert_eq!(one::<i64>(&connection, &own), 1, "{value} is this database");
     }
 }
 

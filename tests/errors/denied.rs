@@ -50,6 +50,8 @@ fn is_whole(
     deny(&mut connection, Some(denied));
     let outcome = work(&connection);
     deny(&mut connection, None);
+    // Shown when what follows fails.
+    eprintln!("{denied} denied, in a transaction: {transaction}, {outcome:?}\n{create}");
     if !connection.is_autocommit()
         && let Err(error) = connection.execute_batch("COMMIT")
     {

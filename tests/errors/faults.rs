@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::checks::{check, check_partial, content, create_crr, exec, one, text_of};
-use crate::support::{Change, changes, open, open_memory, scratch_dir, try_merge};
+use crate::support::{Change, changes, load, open, open_memory, scratch_dir, try_merge};
 
 const CREATE: &str = "CREATE TABLE t(k INTEGER PRIMARY KEY, a, b DEFAULT 'd')";
 const CREATE_TEXT: &str = "CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a, b DEFAULT 'd')";
@@ -201,8 +201,9 @@ fn a_full_database_never_keeps_half_a_change() {
     for create in [CREATE, CREATE_TEXT] {
         let mut failures = 0;
         for pages in 0..24 {
-            let connection = open_memory();
+            let connection = Connection::open_in_memory().expect("open");
             exec(&connection, "PRAGMA page_size = 512");
+            load(&connection).expect("load");
             create_crr(&connection, "t", create);
             exec(
                 &connection,

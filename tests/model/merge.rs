@@ -30,13 +30,13 @@ struct Incoming {
 impl Replica {
     /// Merges the changes of one statement inside the open transaction; gives how many had an effect.
     pub fn merge(&mut self, changes: &[Change]) -> Result<usize, Refused> {
-        let (state, pending) = self.mark();
+        let mark = self.mark();
         let mut effective = 0;
         for change in changes {
             match self.merge_one(change) {
                 Ok(impact) => effective += usize::from(impact > 0),
                 Err(refused) => {
-                    self.restore(state, pending);
+                    self.restore(mark);
                     return Err(refused);
                 }
             }
@@ -154,6 +154,7 @@ impl Replica {
         if !is_new_life && !self.wins(incoming, cell) {
             return Ok(0);
         }
+        self.stamp(incoming);
         let tables = Rc::clone(&self.tables);
         let table = &tables[incoming.table];
         let column = &table.columns[table.cells[cell]];
@@ -165,7 +166,6 @@ impl Replica {
             self.reach.met(Situation::MergeRefusedByConstraint);
             return Err(Refused);
         }
-        self.stamp(incoming);
         let mut impact = 1;
         if is_new_life && (incoming.cl > 1 || local_cl > 0) {
             self.reach.met(Situation::RevivedByCell);

@@ -69,20 +69,35 @@ impl Row {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct State {
     pub rows: BTreeMap<(usize, Key), Row>,
     /// The highest db_version of an event.
     pub db_version: i64,
     /// Versions whose seqs may have gaps: a merge, a failed statement or a rollback to a savepoint came before.
     loose: BTreeSet<i64>,
+    /// For each committed transaction the last of its versions, and the last one before it.
+    transactions: BTreeMap<i64, i64>,
     pub rows_impacted: i64,
+}
+
+/// A place in a transaction to which it can go back.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    journal_length: usize,
+    db_version: i64,
+    rows_impacted: i64,
+    pending: i64,
 }
 
 #[derive(Debug)]
 struct Transaction {
-    before: State,
-    savepoints: Vec<(State, i64)>,
+    start: Mark,
+    savepoints: Vec<Mark>,
+    /// Each row as it was before it was first touched after a mark.
+    journal: Vec<((usize, Key), Option<Row>)>,
+    /// The rows touched since the last mark.
+    touched: BTreeSet<(usize, Key)>,
     pending: i64,
     /// The lowest version that the next event may have: `pending`, unless a rollback could have lowered it.
     pending_min: i64,
@@ -116,26 +131,41 @@ impl Replica {
 
     pub fn begin(&mut self) {
         assert!(self.transaction.is_none());
-        self.state.rows_impacted = 0;
+        let pending = self.state.db_version + 1;
+        let start = Mark {
+            journal_length: 0,
+            db_version: self.state.db_version,
+            rows_impacted: 0,
+            pending,
+        };
         self.transaction = Some(Transaction {
-            before: self.state.clone(),
+            start,
             savepoints: Vec::new(),
-            pending: self.state.db_version + 1,
-            pending_min: self.state.db_version + 1,
+            journal: Vec::new(),
+            touched: BTreeSet::new(),
+            pending,
+            pending_min: pending,
             next_seq: 0,
             loose: false,
         });
     }
 
     pub fn commit(&mut self) {
+        let start = self.open().start;
+        if self.state.db_version > start.db_version {
+            self.state
+                .transactions
+                .insert(self.state.db_version, start.db_version);
+        }
         self.transaction = None;
         self.state.rows_impacted = 0;
     }
 
     pub fn rollback(&mut self) {
-        let transaction = self.transaction.take().expect("a transaction is open");
-        self.state = transaction.before;
-        self.state.rows_impacted = 0;
+        let start = self.open().start;
+        self.restore(start);
+        self.state.loose.split_off(&(start.db_version + 1));
+        self.transaction = None;
     }
 
     pub fn is_in_transaction(&self) -> bool {
@@ -143,9 +173,9 @@ impl Replica {
     }
 
     pub fn savepoint(&mut self) {
-        let state = self.state.clone();
+        let mark = self.mark();
         let open = self.open();
-        open.savepoints.push((state, open.pending));
+        open.savepoints.push(mark);
         if open.savepoints.len() > 1 {
             self.reach.met(Situation::NestedSavepoint);
         }
@@ -165,22 +195,36 @@ impl Replica {
     /// Goes back to the savepoint at this depth, which stays.
     pub fn rollback_to(&mut self, depth: usize) {
         self.open().savepoints.truncate(depth + 1);
-        let (state, pending) = self.open().savepoints[depth].clone();
-        self.restore(state, pending);
+        let mark = self.open().savepoints[depth];
+        self.restore(mark);
     }
 
-    /// What a statement needs to be undone.
-    pub fn mark(&mut self) -> (State, i64) {
-        let state = self.state.clone();
-        (state, self.open().pending)
+    pub fn mark(&mut self) -> Mark {
+        let (db_version, rows_impacted) = (self.state.db_version, self.state.rows_impacted);
+        let open = self.open();
+        open.touched.clear();
+        Mark {
+            journal_length: open.journal.len(),
+            db_version,
+            rows_impacted,
+            pending: open.pending,
+        }
     }
 
     /// Undoes everything since the mark. The version that was pending may stay pending or not, and seqs may be skipped.
-    pub fn restore(&mut self, state: State, pending: i64) {
-        self.state = state;
-        let open = self.open();
-        open.pending_min = open.pending_min.min(pending);
+    pub fn restore(&mut self, mark: Mark) {
+        let open = self.transaction.as_mut().expect("a transaction is open");
+        for (place, before) in open.journal.drain(mark.journal_length..).rev() {
+            match before {
+                Some(row) => self.state.rows.insert(place, row),
+                None => self.state.rows.remove(&place),
+            };
+        }
+        open.touched.clear();
+        open.pending_min = open.pending_min.min(mark.pending);
         open.loose = true;
+        self.state.db_version = mark.db_version;
+        self.state.rows_impacted = mark.rows_impacted;
     }
 
     /// The range in which the next event's version must lie.
@@ -212,7 +256,7 @@ impl Replica {
     pub fn db_version(&self) -> i64 {
         self.transaction
             .as_ref()
-            .map_or(self.state.db_version, |open| open.before.db_version)
+            .map_or(self.state.db_version, |open| open.start.db_version)
     }
 
     fn open(&mut self) -> &mut Transaction {
@@ -253,10 +297,17 @@ impl Replica {
     }
 
     pub fn row_mut(&mut self, table: usize, key: &Key) -> &mut Row {
+        let place = (table, key.clone());
+        if let Some(open) = &mut self.transaction
+            && open.touched.insert(place.clone())
+        {
+            open.journal
+                .push((place.clone(), self.state.rows.get(&place).cloned()));
+        }
         let cells = self.tables[table].cells.len();
         self.state
             .rows
-            .entry((table, key.clone()))
+            .entry(place)
             .or_insert_with(|| Row::unknown(cells))
     }
 
@@ -266,18 +317,59 @@ impl Replica {
 
     /// Was the row live before the open transaction?
     pub fn was_live(&self, table: usize, key: &Key) -> bool {
-        let before = self
-            .transaction
-            .as_ref()
-            .map_or(&self.state, |open| &open.before);
-        before
-            .rows
-            .get(&(table, key.clone()))
-            .is_some_and(|row| row.values.is_some())
+        let place = (table, key.clone());
+        let journal = self.transaction.iter().flat_map(|open| &open.journal);
+        let before = journal
+            .filter(|(of, _)| *of == place)
+            .map(|(_, row)| row.as_ref())
+            .next();
+        let row = before.unwrap_or_else(|| self.state.rows.get(&place));
+        row.is_some_and(|row| row.values.is_some())
     }
 
     pub fn causal_length(&self, table: usize, key: &Key) -> i64 {
         self.row(table, key).map_or(0, Row::causal_length)
+    }
+
+    /// The last version of the transaction that made this one.
+    fn transaction_end(&self, db_version: i64) -> i64 {
+        let start = self.transaction.as_ref().map(|open| open.start.db_version);
+        if start.is_some_and(|start| db_version > start) {
+            return self.state.db_version;
+        }
+        self.state
+            .transactions
+            .range(db_version..)
+            .next()
+            .map_or(db_version, |(end, _)| *end)
+    }
+
+    /// A cell that a new life reset may be stamped with any later version of the same transaction: takes over which.
+    pub fn adopt_reset(&mut self, reported: &Change) {
+        let Some(table) = self
+            .tables
+            .iter()
+            .position(|table| table.name == reported.table)
+        else {
+            return;
+        };
+        let cell = self.tables[table].cell_named(&reported.cid);
+        let row = self.row(table, &reported.pk);
+        let Some((cell, event)) = cell
+            .zip(row)
+            .and_then(|(cell, row)| Some((cell, row.cells[cell].as_ref()?)))
+        else {
+            return;
+        };
+        let range = event.db_version + 1..=self.transaction_end(event.db_version);
+        if event.version == 0 && reported.col_version == 0 && range.contains(&reported.db_version) {
+            let event = Event {
+                db_version: reported.db_version,
+                seq: reported.seq,
+                ..event.clone()
+            };
+            self.row_mut(table, &reported.pk).cells[cell] = Some(event);
+        }
     }
 
     /// `SELECT * FROM crsql_changes WHERE db_version > since`.

@@ -28,7 +28,7 @@ impl Replica {
     /// Executes a statement inside the open transaction and gives the number of rows it changed. `order` lists the rows
     /// that an UPDATE or DELETE targets, in the order in which SQLite visits them.
     pub fn execute(&mut self, statement: &Statement, order: &[Key]) -> Result<usize, Failure> {
-        let (state, pending) = self.mark();
+        let mark = self.mark();
         let conflict = match statement {
             Statement::Insert { conflict, .. } | Statement::Update { conflict, .. } => *conflict,
             Statement::Upsert { .. } | Statement::Delete { .. } => OnConflict::Abort,
@@ -61,7 +61,7 @@ impl Replica {
             }
             _ => {
                 self.reach.met(Situation::StatementFailed);
-                self.restore(state, pending);
+                self.restore(mark);
                 Failure::Undone
             }
         })

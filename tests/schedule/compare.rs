@@ -35,8 +35,8 @@ pub fn compare_contents(model: &Replica, database: &Database) -> Outcome {
 
 /// All nine columns, in the order in which they come. Free are only, and only where a merge, a failed statement or a
 /// rollback came before in the same transaction: gaps between seqs; the order of the cells of a new row that arrived
-/// together, because a row that is whole is stored as one entry, which lists them as declared; and whether the cells that a
-/// new life resets are listed before or after the cell that brought it.
+/// together, because a row that is whole is stored as one entry, which lists them as declared; and where among the cells of
+/// a row those are listed that a new life reset.
 pub fn compare_changes(model: &Replica, got: &[Change]) -> Outcome {
     if let Some(pair) = got
         .windows(2)
@@ -99,7 +99,7 @@ fn sort_free_order(model: &Replica, changes: &mut [Change]) {
             && b.cid != SENTINEL
     };
     let place = |change: &Change| match (change.col_version, change.cl) {
-        (0, _) => (0, String::new()),
+        (0, _) => (0, change.cid.clone()),
         (1, 1) => (1, change.cid.clone()),
         _ => (2, String::new()),
     };

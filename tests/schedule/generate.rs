@@ -200,13 +200,53 @@ impl Generator<'_> {
             (10, OnConflict::Rollback),
         ]);
         let columns = self.insert_columns(chosen);
-        let count = self.random.weighted(&[(60, 1), (20, 2), (20, 4)]);
-        let rows = (0..count).map(|_| self.row(chosen, &columns)).collect();
+        let rows = if self.random.percent(12) {
+            self.bulk_rows(chosen, &columns)
+        } else {
+            let count = self.random.weighted(&[(60, 1), (20, 2), (20, 4)]);
+            (0..count).map(|_| self.row(chosen, &columns)).collect()
+        };
         Statement::Insert {
             table: chosen,
             columns,
             rows,
             conflict,
+        }
+    }
+
+    /// Many rows whose keys follow one another, mostly.
+    fn bulk_rows(&mut self, chosen: usize, columns: &[usize]) -> Vec<Vec<Value>> {
+        let first = self.table(chosen).key[0];
+        let is_numbered_by_sqlite = self.random.percent(40) && self.table(chosen).has_rowid_alias();
+        let count_max = if self.table(chosen).cells.len() > 10 {
+            8
+        } else {
+            45
+        };
+        let count = self.random.between(5, count_max);
+        let step = self.random.weighted(&[(80, 1), (10, 2), (10, -1)]);
+        let row = |number: usize| {
+            let mut row = self.row(chosen, columns);
+            let place = columns
+                .iter()
+                .position(|column| *column == first)
+                .expect("the key is written");
+            row[place] = if is_numbered_by_sqlite {
+                Value::Null
+            } else {
+                self.bulk_key(chosen, 100 + step * number as i64)
+            };
+            row
+        };
+        (0..count).map(row).collect()
+    }
+
+    /// A value for the first column of the key, outside the pool.
+    fn bulk_key(&self, chosen: usize, number: i64) -> Value {
+        let table = self.table(chosen);
+        match table.columns[table.key[0]].rule {
+            Rule::Text | Rule::StrictText => Value::Text(format!("{number}{}", "k".repeat(50))),
+            _ => Value::Integer(number),
         }
     }
 
@@ -263,6 +303,7 @@ impl Generator<'_> {
             0..8 if is_alias => Value::Null,
             8..10 if is_alias => Value::Text("no number".to_owned()),
             0..3 if !is_strict => Value::Real(f64::NAN),
+            10..18 if position == 0 => self.some_bulk_key(chosen),
             _ => {
                 let pool = &self.pools[chosen][position];
                 pool[self.random.below(pool.len())].clone()
@@ -270,12 +311,21 @@ impl Generator<'_> {
         }
     }
 
+    fn some_bulk_key(&mut self, chosen: usize) -> Value {
+        let number = self.random.between(95, 150) as i64;
+        self.bulk_key(chosen, number)
+    }
+
     fn key(&mut self, chosen: usize) -> Vec<Value> {
         let pools = &self.pools[chosen];
-        pools
+        let mut key: Vec<Value> = pools
             .iter()
             .map(|pool| pool[self.random.below(pool.len())].clone())
-            .collect()
+            .collect();
+        if self.random.percent(12) {
+            key[0] = self.some_bulk_key(chosen);
+        }
+        key
     }
 
     /// Mostly one row; several, or with the given chance all.

@@ -44,6 +44,13 @@ SELECT * FROM doc WHERE k = 3;
 SELECT * FROM log;
 SELECT count(*) FROM shown WHERE "table" = 'audit' AND val = '''new 3''';
 
+.print '-- a trigger may read the changes'
+CREATE TRIGGER doc_count AFTER INSERT ON doc BEGIN
+    UPDATE counter SET n = 100 + (SELECT count(*) FROM crsql_changes);
+END;
+INSERT INTO crsql_changes VALUES ('doc', crsql_pack_columns(5), 'title', 'e', 1, 10, x'aa', 1, 0);
+SELECT n > 100 FROM counter;
+
 .print '-- without trust in the schema as well'
 PRAGMA trusted_schema = OFF;
 INSERT INTO doc VALUES (4, 'd', 'six');

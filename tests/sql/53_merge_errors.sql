@@ -51,7 +51,10 @@ SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM two), (SELECT count(*) FR
 INSERT INTO crsql_changes VALUES ('t', x'010901', 'v', 1, '1', '1', x'53', '1', '0');
 SELECT * FROM shown;
 
-.print '-- the largest version that is taken; the next local write is one above, and the last one'
-INSERT INTO crsql_changes VALUES ('t', x'010901', 'v', 2, 2, 9007199254740991, x'53', 1, 0);
-UPDATE t SET v = 3;
-SELECT crsql_db_version();
+.print '-- a version beyond 2^52 is merged, but does not move the clock of this database so far'
+INSERT INTO crsql_changes VALUES ('t', x'010901', 'v', 2, 2, 9007199254740992, x'53', 1, 0);
+SELECT v, crsql_db_version() FROM t;
+INSERT INTO crsql_changes VALUES ('t', x'010901', 'v', 3, 3, 4503599627370496, x'53', 1, 0);
+SELECT v, crsql_db_version() FROM t;
+UPDATE t SET v = 4;
+SELECT v, crsql_db_version() FROM t;

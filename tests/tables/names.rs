@@ -1,9 +1,10 @@
 //! Tables and columns under every name that SQLite takes.
 
+use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use crate::checks::{Follower, assert_same, check, create_crr, exec, one, quoted, rows, upgrade};
-use crate::support::{changes, merge, open_memory};
+use crate::support::{changes, load, merge, open_memory};
 use crate::{Shape, travels};
 
 /// One table and one column under a name, from upgrade to a second replica.
@@ -256,8 +257,9 @@ fn names_that_differ_only_in_the_case_of_a_letter_beyond_ascii() {
 
 #[test]
 fn utf16_databases_report_utf8() {
-    let origin = open_memory();
+    let origin = Connection::open_in_memory().expect("open");
     exec(&origin, "PRAGMA encoding = 'UTF-16le'");
+    load(&origin).expect("load");
     create_crr(
         &origin,
         "tä",
@@ -267,11 +269,7 @@ fn utf16_databases_report_utf8() {
         &origin,
         "INSERT INTO \"tä\" VALUES ('é', '😀'), ('z' || char(0) || 'z', 'ß')",
     );
-    assert_eq!(
-        one::<String>(&origin, "PRAGMA encoding"),
-        "UTF-16le",
-        "the file was still empty"
-    );
+    assert_eq!(one::<String>(&origin, "PRAGMA encoding"), "UTF-16le");
     assert_eq!(changes(&origin, 0)[0].pk, [1, 0x0b, 2, 0xc3, 0xa9]);
     exec(
         &origin,

@@ -18,6 +18,7 @@ use crate::sql::{self, Part, quoted};
 use crate::sqlite::Statement;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::value::Arguments;
+use crate::state::transaction::Planned;
 use crate::state::{HeldRow, State};
 use crate::store::Slot;
 use std::rc::Rc;
@@ -57,12 +58,13 @@ pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
             "a trigger inserted into crsql_changes while a merge was running; merge from the application".to_owned(),
         ));
     };
+    let epoch = state.epoch();
     let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
         Some(held) => held,
         None => load(state, &incoming)?,
     };
     let outcome = merge(state, &incoming, &mut held);
-    state.hold(held);
+    state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
     state.count_impact(applied);
@@ -131,33 +133,31 @@ fn merge(state: &State, incoming: &Incoming, held: &mut HeldRow) -> Result<i64> 
 
 fn delete(state: &State, incoming: &Incoming, held: &mut HeldRow) -> Result<i64> {
     let (crr, key) = (&incoming.crr, &incoming.key);
-    let (at, site) = (position(state, incoming)?, ordinal(state, incoming)?);
+    let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
     if held.exists {
-        let deleted = run_on_row(
-            state,
-            crr,
-            key,
-            (&crr.writes, write_slot::ROW_DELETE),
-            sql::ROW_DELETE,
-            |delete, key| delete.run(key.iter().map(Value::as_ref)),
-        )?;
+        let slot = (&crr.writes, write_slot::ROW_DELETE);
+        let deleted = run_on_row(state, crr, key, slot, sql::ROW_DELETE, |delete, key| {
+            delete.run(key.iter().map(Value::as_ref))
+        })?;
         if deleted == 0 {
             return Ok(0);
         }
         held.exists = false;
         state.take_note(crr.id, key);
     }
-    held.clock.start_over(incoming.cl, at, site);
+    held.clock
+        .start_over(incoming.cl, state.keep(planned), site);
     held.is_dirty = true;
     Ok(1)
 }
 
 fn revive(state: &State, incoming: &Incoming, held: &mut HeldRow) -> Result<i64> {
-    let (at, site) = (position(state, incoming)?, ordinal(state, incoming)?);
+    let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
     if !held.exists && !insert_row(state, incoming, None)? {
         return Ok(0);
     }
     held.exists = true;
+    let at = state.keep(planned);
     held.clock
         .revive(incoming.cl, at, site, incoming.crr.column_ids());
     held.is_dirty = true;
@@ -170,12 +170,8 @@ fn write(state: &State, incoming: &Incoming, held: &mut HeldRow, revives: bool) 
             "a sentinel was to be written to a cell".to_owned(),
         ));
     };
-    let (sentinel_at, site) = (position(state, incoming)?, ordinal(state, incoming)?);
-    let at = if revives {
-        state.reserve(1)?
-    } else {
-        sentinel_at
-    };
+    let events = 1 + u64::from(revives);
+    let (planned, site) = (plan(state, incoming, events)?, ordinal(state, incoming)?);
     let is_written = if held.exists {
         update_cell(state, incoming, *index, value)?
     } else {
@@ -185,20 +181,25 @@ fn write(state: &State, incoming: &Incoming, held: &mut HeldRow, revives: bool) 
         return Ok(0);
     }
     held.exists = true;
+    let first = state.keep(planned);
     if revives {
         held.clock
-            .revive(incoming.cl, sentinel_at, site, incoming.crr.column_ids());
+            .revive(incoming.cl, first, site, incoming.crr.column_ids());
     }
     held.clock.cl = incoming.cl;
+    let at = Position {
+        seq: first.seq.plus(events - 1),
+        ..first
+    };
     let cell = (incoming.crr.columns[*index].id, version);
     held.clock.set_cells(at, site, std::iter::once(cell));
     held.is_dirty = true;
-    Ok(1 + i64::from(revives))
+    Ok(events as i64)
 }
 
-/// The place in the log, reserved before anything is written: what may fail comes before the row.
-fn position(state: &State, incoming: &Incoming) -> Result<Position> {
-    state.reserve_merged(incoming.version, incoming.seq)
+/// The place in the log, planned before anything is written: what may fail comes before the row.
+fn plan(state: &State, incoming: &Incoming, events: u64) -> Result<Planned> {
+    state.plan_merged(incoming.version, incoming.seq, events)
 }
 
 fn ordinal(state: &State, incoming: &Incoming) -> Result<SiteOrdinal> {

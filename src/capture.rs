@@ -204,11 +204,7 @@ fn record_update(state: &State, crr: &Crr, key: &Key, changed: &[ColumnId]) -> R
     if state.save_first_clock(crr, key, &mut first)? {
         return Ok(());
     }
-    let Some(mut clock) = state.store.clock(crr, key)? else {
-        return Err(Error::Internal(
-            "a clock record that was there is gone".to_owned(),
-        ));
-    };
+    let mut clock = recorded_clock(state, crr, key)?;
     let mut at = at;
     if !clock.cl.is_live() {
         // Triggers of the application ran first: they deleted the row, or they updated a new row
@@ -218,12 +214,7 @@ fn record_update(state: &State, crr: &Crr, key: &Key, changed: &[ColumnId]) -> R
         }
         record_new_life(state, crr, key, clock)?;
         state.leave_note(crr.id, key.clone(), Note::Recorded);
-        let Some(new) = state.store.clock(crr, key)? else {
-            return Err(Error::Internal(
-                "a clock record that was just written is gone".to_owned(),
-            ));
-        };
-        clock = new;
+        clock = recorded_clock(state, crr, key)?;
         at = state.reserve(count)?;
     }
     let next = |column: &ColumnId| clock.column_version(*column).unwrap_or_default().next();
@@ -301,19 +292,32 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 }
 
 fn record_delete(state: &State, crr: &Crr, key: &Key) -> Result<()> {
+    if state.has_other_triggers() && exists(state, crr, key)? {
+        // A trigger of the application made the row again before this one ran.
+        let clock = state
+            .find_clock(crr, key)?
+            .unwrap_or_else(RowClock::pristine);
+        let mut dead = clock;
+        dead.cl = dead.cl.next_delete();
+        return record_new_life(state, crr, key, dead);
+    }
     let at = state.reserve(1)?;
     let mut first = RowClock::unknown();
     first.start_over(CausalLength::FIRST_LIFE.next_delete(), at, LOCAL);
     if state.save_first_clock(crr, key, &mut first)? {
         return Ok(());
     }
-    let Some(mut clock) = state.store.clock(crr, key)? else {
-        return Err(Error::Internal(
-            "a clock record that was there is gone".to_owned(),
-        ));
-    };
+    let mut clock = recorded_clock(state, crr, key)?;
     clock.start_over(clock.cl.next_delete(), at, LOCAL);
     state.save_clock(crr, key, &mut clock)
+}
+
+/// The record of a row that is known to have one.
+fn recorded_clock(state: &State, crr: &Crr, key: &Key) -> Result<RowClock> {
+    state
+        .store
+        .clock(crr, key)?
+        .ok_or_else(|| Error::Internal("a clock record that was there is gone".to_owned()))
 }
 
 /// Whether the row is in the table.

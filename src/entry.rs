@@ -95,7 +95,7 @@ unsafe fn load(
         return Ok(());
     }
     let store = Store::new(connection);
-    let identity = match store.bootstrap() {
+    let identity = match store.bootstrap(None) {
         Ok(identity) => identity,
         Err(error) => {
             leave(connection);

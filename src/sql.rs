@@ -155,6 +155,8 @@ texts! {
     WORK_RELEASE = "work/release.sql";
     /// Undoes it.
     WORK_UNDO = "work/undo.sql";
+    /// Writes nothing, to be interrupted.
+    WORK_ABANDON = "work/abandon.sql";
     /// Takes part in the transaction.
     ENLIST = "work/enlist.sql";
 }

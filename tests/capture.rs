@@ -379,11 +379,37 @@ fn rowid_updates() {
             // The rowid of this one is no key: nothing to report, nothing to lose.
             Runs("UPDATE u SET rowid = rowid + 100"),
             Runs("UPDATE u SET rowid = 5, n = 9 WHERE k = 'a'"),
-            // The row with that rowid is replaced without its key being in conflict.
-            Runs("UPDATE OR REPLACE u SET rowid = 5 WHERE k = 'b'"),
-            Runs("INSERT OR REPLACE INTO u(rowid, k, n) VALUES (5, 'c', 3)"),
+            // The row with that rowid would be replaced though its key is in no conflict, and SQLite
+            // tells nobody.
+            Fails("UPDATE OR REPLACE u SET rowid = 5 WHERE k = 'b'"),
+            Fails("INSERT OR REPLACE INTO u(rowid, k, n) VALUES (5, 'c', 3)"),
+            Runs("INSERT OR REPLACE INTO u(rowid, k, n) VALUES (5, 'a', 3), (-1, 'd', 4)"),
+            Runs("INSERT INTO u VALUES ('e', 5)"),
         ],
     );
+    let text = "crsql: a row of table \"u\" was given the rowid of another, which would remove that row unrecorded; \
+                leave the rowid to SQLite";
+    assert_eq!(
+        refusal(
+            &origin,
+            "REPLACE INTO u(rowid, k) VALUES (-1, 'f'), (5, 'g')"
+        ),
+        text
+    );
+    create_crr(
+        &origin,
+        "odd",
+        "CREATE TABLE odd(rowid TEXT PRIMARY KEY NOT NULL, oid)",
+    );
+    exec(
+        &origin,
+        "INSERT INTO odd VALUES ('x', 1), ('y', 2); REPLACE INTO odd VALUES ('x', 3)",
+    );
+    exec(
+        &origin,
+        "UPDATE odd SET rowid = 'z' WHERE rowid = 'y'; UPDATE odd SET oid = 3",
+    );
+    check(&origin, &["t", "u", "odd"]);
 }
 
 #[test]

@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
-use crate::ratios::{DELETE_ALL, FILL, UPDATE_ALL, insert, transaction_rows, update};
+use crate::ratios::{
+    DELETE_ALL, FILL, UPDATE_ALL, in_one_transaction, insert, transaction_rows, update,
+};
 use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side, time};
 use crate::settings::Settings;
 use crate::source::{self, Row};
@@ -48,6 +50,7 @@ pub fn run(settings: &Settings) -> Outcome<()> {
         let bulk = ladder(settings, key, &source, FILL, &insert_rungs())?;
         ladder(settings, key, &source, UPDATE_ALL, &update_rungs())?;
         ladder(settings, key, &source, DELETE_ALL, &delete_rungs())?;
+        statements(settings, key, &source)?;
         transactions(settings, key, &source)?;
         exchange(settings, key, &source, bulk)?;
         println!();
@@ -152,45 +155,114 @@ fn print(name: &str, value: f64, bare: f64) {
     println!("| {name} | {value:.2} | {:.2}x |", value / bare);
 }
 
+/// How prepared statements for one row each are grouped.
+#[derive(Clone, Copy)]
+enum Transactions {
+    One,
+    Each,
+}
+
+/// One row per statement in one transaction: a trigger that calls a function makes SQLite open a statement journal
+/// for each, because the function may fail.
+fn statements(settings: &Settings, key: Key, source: &Path) -> Outcome<()> {
+    let call = "SELECT max(NEW.id, NEW.quantity);";
+    let after = format!(
+        "CREATE TRIGGER a AFTER INSERT ON t BEGIN {call} END;
+         CREATE TRIGGER u AFTER UPDATE ON t BEGIN {call} END;"
+    );
+    let before = format!(
+        "CREATE TRIGGER b BEFORE INSERT ON t WHEN EXISTS (SELECT 1 FROM t WHERE id = NEW.id) BEGIN {call} END;"
+    );
+    let rungs = [
+        rung("bare", ""),
+        rung("+ AFTER trigger that calls a function", after.clone()),
+        rung(
+            "+ BEFORE INSERT trigger WHEN EXISTS the key",
+            format!("{after}{before}"),
+        ),
+    ];
+    row_ladder(settings, key, source, Transactions::One, &rungs)
+}
+
 /// One-row transactions: what counts is the number of pages that each writes.
 fn transactions(settings: &Settings, key: Key, source: &Path) -> Outcome<()> {
     let append = "INSERT INTO log VALUES ((SELECT ifnull(max(db_version), 0) + 1 FROM log), 0, 0, 1, NEW.id);";
-    let insert_trigger = format!("CREATE TRIGGER a AFTER INSERT ON t BEGIN {append} END;");
-    let update_trigger =
-        |record: &str| format!("CREATE TRIGGER u AFTER UPDATE ON t BEGIN {record} {append} END;");
-    let names = ["bare", "+ log append", "+ record write"];
-    let triggers = [
-        String::new(),
-        format!("{insert_trigger}{}", update_trigger("")),
-        format!("{insert_trigger}{}", update_trigger(WRITE_RECORD)),
+    let triggers = |record: &str| {
+        format!(
+            "CREATE TRIGGER a AFTER INSERT ON t BEGIN {append} END;
+             CREATE TRIGGER u AFTER UPDATE ON t BEGIN {record} {append} END;"
+        )
+    };
+    let rungs = [
+        rung("bare", ""),
+        rung("+ log append", triggers("")),
+        rung("+ record write of an UPDATE", triggers(WRITE_RECORD)),
     ];
+    row_ladder(settings, key, source, Transactions::Each, &rungs)
+}
+
+/// Times one INSERT and one UPDATE per row at each step: of all rows from an empty table on in one transaction, of some
+/// on a filled table in one transaction each.
+fn row_ladder(
+    settings: &Settings,
+    key: Key,
+    source: &Path,
+    group: Transactions,
+    rungs: &[Rung],
+) -> Outcome<()> {
     let rows: Vec<Row> = source::rows(0, settings.rows).collect();
     let (more, some) = transaction_rows(settings, &rows);
-    let mut best = [[f64::INFINITY; 3]; 2];
+    let (new, old) = match group {
+        Transactions::One => (&rows, rows.iter().collect()),
+        Transactions::Each => (&more, some),
+    };
+    let mut best = vec![[f64::INFINITY; 2]; rungs.len()];
     for _ in 0..settings.repeats {
-        for (step, triggers) in triggers.iter().enumerate() {
+        for (rung, best) in rungs.iter().zip(&mut best) {
             let replica = prepare(settings, key, source)?;
-            replica.run(FILL)?;
-            replica.run(triggers)?;
-            replica.checkpoint()?;
-            let inserts = time(|| insert(&replica, &more))? / more.len() as f64;
-            replica.checkpoint()?;
-            let updates = time(|| update(&replica, some.iter().copied()))? / some.len() as f64;
-            for (best, duration) in best.iter_mut().zip([inserts, updates]) {
-                best[step] = best[step].min(duration);
+            if let Transactions::Each = group {
+                replica.run(FILL)?;
+            }
+            replica.run(&rung.triggers)?;
+            let durations = [
+                grouped(&replica, group, || insert(&replica, new))? / new.len() as f64,
+                grouped(&replica, group, || update(&replica, old.iter().copied()))?
+                    / old.len() as f64,
+            ];
+            for (best, duration) in best.iter_mut().zip(durations) {
+                *best = best.min(duration);
             }
         }
     }
-    for (statement, durations) in ["INSERT", "UPDATE"].iter().zip(best) {
-        for (name, duration) in names.iter().zip(durations) {
+    let title = match group {
+        Transactions::One => "one row per statement in a transaction",
+        Transactions::Each => "one-row transactions",
+    };
+    for (index, statement) in ["INSERT", "UPDATE"].iter().enumerate() {
+        let bare = best.first().map_or(f64::NAN, |durations| durations[index]);
+        for (rung, durations) in rungs.iter().zip(&best) {
             print(
-                &format!("one-row transactions, `{statement}`, {name}"),
-                duration,
-                durations[0],
+                &format!("{title}, `{statement}`, {}", rung.name),
+                durations[index],
+                bare,
             );
         }
     }
     Ok(())
+}
+
+fn grouped(
+    replica: &Replica,
+    group: Transactions,
+    work: impl FnOnce() -> Outcome<()>,
+) -> Outcome<f64> {
+    match group {
+        Transactions::One => in_one_transaction(replica, work),
+        Transactions::Each => {
+            replica.checkpoint()?;
+            time(work)
+        }
+    }
 }
 
 /// Reading and merging by plain SQL, one change per cell, compared with the bare bulk insert.
@@ -260,11 +332,7 @@ fn scan_carrier(settings: &Settings, key: Key, carrier: &Path) -> Outcome<f64> {
 
 fn insert_whole(settings: &Settings, key: Key, rows: &[Row]) -> Outcome<f64> {
     let replica = Replica::create(settings, Side::Bare, key, "floor.db")?;
-    time(|| {
-        replica.run("BEGIN")?;
-        insert(&replica, rows)?;
-        replica.run("COMMIT")
-    })
+    in_one_transaction(&replica, || insert(&replica, rows))
 }
 
 fn insert_by_cell(settings: &Settings, key: Key, rows: &[Row]) -> Outcome<f64> {
@@ -274,14 +342,13 @@ fn insert_by_cell(settings: &Settings, key: Key, rows: &[Row]) -> Outcome<f64> {
     let mut quantity = connection.prepare("UPDATE t SET quantity = ?2 WHERE id = ?1")?;
     let mut price = connection.prepare("UPDATE t SET price = ?2 WHERE id = ?1")?;
     let mut note = connection.prepare("UPDATE t SET note = ?2 WHERE id = ?1")?;
-    time(|| {
-        replica.run("BEGIN")?;
+    in_one_transaction(&replica, || {
         for row in rows {
             insert.execute((key.of(row), row.name.as_str()))?;
             quantity.execute((key.of(row), row.quantity))?;
             price.execute((key.of(row), row.price))?;
             note.execute((key.of(row), row.note.as_str()))?;
         }
-        replica.run("COMMIT")
+        Ok(())
     })
 }

@@ -182,7 +182,7 @@ pub fn transaction_rows<'row>(
     (more, some)
 }
 
-fn in_one_transaction(replica: &Replica, work: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
+pub fn in_one_transaction(replica: &Replica, work: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
     replica.checkpoint()?;
     time(|| {
         replica.run("BEGIN")?;

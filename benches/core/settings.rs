@@ -59,7 +59,7 @@ impl Settings {
         format!(
             "SQLite {}, file databases under {}, {}.\n\
              Rows of 5 columns: key (INTEGER or uuid TEXT), name TEXT, quantity INTEGER, price REAL, note TEXT.\n\
-             {} rows, {} one-row transactions, {} rows when polling, fastest of {} alternating runs.\n",
+             {} rows, {} one-row transactions, {} rows when polling, fastest of {} alternating runs, {} time.\n",
             rusqlite::version(),
             self.directory.parent().unwrap_or(&self.directory).display(),
             crate::replica::PRAGMAS,
@@ -67,6 +67,9 @@ impl Settings {
             self.transactions,
             self.poll_rows,
             self.repeats,
+            std::env::var("CRSQL_BENCH_CLOCK")
+                .as_deref()
+                .unwrap_or("wall"),
         )
     }
 }

@@ -103,6 +103,29 @@ impl ChangesCursor {
         }
     }
 
+    /// Starts to scan the log and goes to the first change.
+    fn start(&mut self, search: Search) -> Result<()> {
+        self.state.flush_keeping_rowid()?;
+        let (low, high) = (search.versions.low, search.versions.high);
+        let slot = if low == high {
+            Slot::LogScanWithin
+        } else {
+            Slot::LogScan
+        };
+        let mut scan = self.state.store.take(slot)?;
+        scan.bind(1, ValueRef::Integer(low))?;
+        match slot {
+            Slot::LogScanWithin => {
+                scan.bind(2, ValueRef::Integer(search.seqs.low))?;
+                scan.bind(3, ValueRef::Integer(search.seqs.high))?;
+            }
+            _ => scan.bind(2, ValueRef::Integer(high))?,
+        }
+        self.scan = Some((slot, scan));
+        self.search = Some(search);
+        self.advance()
+    }
+
     /// Goes on until an entry says something, or to the end.
     fn advance(&mut self) -> Result<()> {
         loop {
@@ -337,25 +360,8 @@ impl Cursor for ChangesCursor {
         if search.versions.is_empty() || search.seqs.is_empty() {
             return Ok(());
         }
-        self.state.flush_keeping_rowid()?;
-        let (low, high) = (search.versions.low, search.versions.high);
-        let slot = if low == high {
-            Slot::LogScanWithin
-        } else {
-            Slot::LogScan
-        };
-        let mut scan = self.state.store.take(slot)?;
-        scan.bind(1, ValueRef::Integer(low))?;
-        match slot {
-            Slot::LogScanWithin => {
-                scan.bind(2, ValueRef::Integer(search.seqs.low))?;
-                scan.bind(3, ValueRef::Integer(search.seqs.high))?;
-            }
-            _ => scan.bind(2, ValueRef::Integer(high))?,
-        }
-        self.scan = Some((slot, scan));
-        self.search = Some(search);
-        self.advance()
+        let state = Rc::clone(&self.state);
+        state.or_empty(|| self.start(search))
     }
 
     fn next(&mut self) -> Result<()> {

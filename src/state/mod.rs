@@ -36,6 +36,7 @@ pub struct State {
     sync_bit: Cell<i64>,
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
+    epoch: Cell<u64>,
     tables: RefCell<Tables>,
     transaction: RefCell<Transaction>,
     on_drop: fn(Connection),
@@ -50,6 +51,7 @@ impl State {
             sync_bit: Cell::new(0),
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
+            epoch: Cell::new(0),
             tables: RefCell::default(),
             transaction: RefCell::default(),
             on_drop,
@@ -68,9 +70,21 @@ impl State {
 
     /// Makes the internal tables again where they are gone: a load inside a transaction may be rolled back.
     pub fn ensure_bootstrapped(&self) -> Result<()> {
-        let identity = self.store.bootstrap()?;
+        let known = self.identity.borrow().clone();
+        let identity = self.store.bootstrap(Some(&known))?;
         *self.identity.borrow_mut() = identity;
         Ok(())
+    }
+
+    /// Runs `work` on the internal tables, or answers as an empty database does where they are gone.
+    pub fn or_empty<T: Default>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        match work() {
+            Err(error) if !self.store.is_bootstrapped()? => {
+                drop(error);
+                Ok(T::default())
+            }
+            outcome => outcome,
+        }
     }
 
     /// What `crsql_internal_sync_bit()` says: 1 while a merge writes to a table.
@@ -135,6 +149,11 @@ impl State {
     pub fn settle(&self) {
         let changes = self.store.connection.total_changes();
         self.tables.borrow_mut().settle(changes);
+    }
+
+    /// Whether the application has triggers, which may write to a row while its write is being recorded.
+    pub fn has_other_triggers(&self) -> bool {
+        self.tables.borrow().has_other_triggers()
     }
 
     /// Forgets what is known of the schema.

@@ -40,6 +40,11 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether the application has triggers.
+    pub fn has_other_triggers(&self) -> bool {
+        self.has_other_triggers
+    }
+
     /// Lets go of statements that triggers of the application are part of: such a trigger may use
     /// `crsql_changes`, and then the statement would keep the connection from closing.
     pub fn release_foreign_statements(&self) {

@@ -64,6 +64,13 @@ impl Notes {
     }
 }
 
+/// Positions that are about to be reserved.
+#[derive(Debug, Clone, Copy)]
+pub struct Planned {
+    at: Position,
+    after: Clock,
+}
+
 /// What a savepoint has to bring back.
 #[derive(Debug)]
 struct Savepoint {
@@ -95,6 +102,10 @@ impl State {
         if let Some(clock) = self.transaction.borrow().clock {
             return Ok(clock.committed);
         }
+        self.or_empty(|| self.stored_version())
+    }
+
+    fn stored_version(&self) -> Result<DbVersion> {
         let floor = match self.store.setting(VERSION_FLOOR)? {
             Some(Value::Integer(floor)) => DbVersion::from_sql(floor).unwrap_or_default(),
             _ => DbVersion::default(),
@@ -178,9 +189,9 @@ impl State {
         Ok(at)
     }
 
-    /// Reserves the position of a merged change: never before what this transaction has, and with the
-    /// change's own seq where that is still free.
-    pub fn reserve_merged(&self, version: DbVersion, seq: Seq) -> Result<Position> {
+    /// Plans the positions of a merged change: never before what this transaction has, and with the change's
+    /// own seq where that is still free. Nothing is reserved until `keep`, and `keep` can't fail.
+    pub fn plan_merged(&self, version: DbVersion, seq: Seq, count: u64) -> Result<Planned> {
         let mut clock = self.clock()?;
         if version > clock.version && version <= VERSION_FOLLOWED_MAX {
             clock = Clock {
@@ -193,11 +204,19 @@ impl State {
             version: clock.version,
             seq: clock.next_seq.max(seq),
         };
-        self.transaction.borrow_mut().clock = Some(Clock {
-            next_seq: at.seq.plus(1),
-            ..clock
-        });
-        Ok(at)
+        Ok(Planned {
+            at,
+            after: Clock {
+                next_seq: at.seq.plus(count),
+                ..clock
+            },
+        })
+    }
+
+    /// Reserves what was planned.
+    pub fn keep(&self, planned: Planned) -> Position {
+        self.transaction.borrow_mut().clock = Some(planned.after);
+        planned.at
     }
 
     /// Counts changes that a merge applied.
@@ -215,7 +234,8 @@ impl State {
         if let Some(known) = self.transaction.borrow().merge_equal_values {
             return Ok(known);
         }
-        let is_set = self.store.setting(MERGE_EQUAL_VALUES)? == Some(Value::Integer(1));
+        let stored = self.or_empty(|| self.store.setting(MERGE_EQUAL_VALUES))?;
+        let is_set = stored == Some(Value::Integer(1));
         if self.is_enlisted.get() {
             self.transaction.borrow_mut().merge_equal_values = Some(is_set);
         }
@@ -366,9 +386,20 @@ impl State {
         }
     }
 
-    /// Holds a row until another comes.
-    pub fn hold(&self, held: HeldRow) {
-        self.transaction.borrow_mut().held = Some(held);
+    /// Tells whether this is still the same transaction, with nothing undone: an error may have ended it.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.get()
+    }
+
+    fn start_epoch(&self) {
+        self.epoch.set(self.epoch.get() + 1);
+    }
+
+    /// Holds a row that was taken in `epoch` until another comes.
+    pub fn hold(&self, held: HeldRow, epoch: u64) {
+        if self.is_enlisted.get() && self.epoch() == epoch {
+            self.transaction.borrow_mut().held = Some(held);
+        }
     }
 
     /// Writes the held row's clock. From here on a failure leaves a row without its clock.
@@ -384,7 +415,7 @@ impl State {
         written.inspect_err(|_| self.doom())
     }
 
-    /// Writes the held row, so that records are complete.
+    /// Writes the held row, so that records are complete. Outside a transaction there is nothing to write.
     pub fn flush_held(&self) -> Result<()> {
         let held = self.transaction.borrow_mut().held.take();
         match held {
@@ -405,6 +436,9 @@ impl State {
 
     /// As `flush`, where SQLite does not itself restore what `last_insert_rowid()` says.
     pub fn flush_keeping_rowid(&self) -> Result<()> {
+        if !self.is_enlisted.get() {
+            return Ok(());
+        }
         self.store
             .connection
             .keeping_last_insert_rowid(|| self.flush())
@@ -422,6 +456,7 @@ impl State {
 
     /// SQLite: the transaction starts to write.
     pub fn on_begin(&self) {
+        self.start_epoch();
         self.is_enlisted.set(true);
         *self.transaction.borrow_mut() = Transaction::default();
     }
@@ -436,6 +471,7 @@ impl State {
 
     /// SQLite: the transaction is over.
     pub fn on_end(&self) {
+        self.start_epoch();
         self.is_enlisted.set(false);
         *self.transaction.borrow_mut() = Transaction::default();
         let mut tables = self.tables.borrow_mut();
@@ -470,6 +506,7 @@ impl State {
     /// SQLite: the work since this savepoint is undone; the savepoint stays. The version and the seqs that
     /// were given out since stay given out.
     pub fn on_rollback_to(&self, index: i32) {
+        self.start_epoch();
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
         transaction

@@ -34,14 +34,15 @@ impl Store {
     }
 
     /// Makes what is missing of the internal tables and reads the database's identity.
-    pub fn bootstrap(&self) -> Result<Identity> {
+    /// A new one gets the identity `known`, or one made up.
+    pub fn bootstrap(&self, known: Option<&Identity>) -> Result<Identity> {
         if self.is_bootstrapped()? {
             if let Some(identity) = self.identity()? {
                 return Ok(identity);
             }
         }
         self.check_foreign_layout()?;
-        self.atomically(|| self.create()).map_err(|error| {
+        self.atomically(|| self.create(known)).map_err(|error| {
             error.during("making the internal tables, for which the database must be writable once")
         })
     }
@@ -61,11 +62,14 @@ impl Store {
         }
     }
 
-    fn create(&self) -> Result<Identity> {
+    fn create(&self, known: Option<&Identity>) -> Result<Identity> {
         for text in sql::BOOTSTRAP {
             self.connection.execute(text)?;
         }
-        let (site, database) = self.random()?;
+        let Identity { site, database } = match known {
+            Some(known) => known.clone(),
+            None => self.random()?,
+        };
         if self.setting(FORMAT_KEY)?.is_none() {
             self.set_setting(FORMAT_KEY, ValueRef::Integer(FORMAT))?;
             let forget = [ValueRef::Text(FOREIGN_VERSION_KEY.as_bytes())];
@@ -86,19 +90,20 @@ impl Store {
     }
 
     /// A new site id, a UUID of version 4, and a number, from SQLite's source of randomness.
-    fn random(&self) -> Result<(Vec<u8>, i64)> {
+    fn random(&self) -> Result<Identity> {
         let random = self.connection.prepare(sql::RANDOM)?.first([], |row| {
             let mut bytes = [0; SITE_ID_BYTES_MAX];
             if let ValueRef::Blob(blob) = row.value(0) {
                 bytes.copy_from_slice(blob);
             }
-            (
-                uuid::Builder::from_random_bytes(bytes)
-                    .into_uuid()
-                    .into_bytes()
-                    .to_vec(),
-                row.integer(1),
-            )
+            let site = uuid::Builder::from_random_bytes(bytes)
+                .into_uuid()
+                .into_bytes()
+                .to_vec();
+            Identity {
+                site,
+                database: row.integer(1),
+            }
         })?;
         random.ok_or_else(|| Error::Internal("SQLite gave no random bytes".to_owned()))
     }

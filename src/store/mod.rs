@@ -126,16 +126,25 @@ impl Store {
 
     fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.connection.execute(sql::WORK_BEGIN)?;
-        let outcome = work();
-        if outcome.is_err() {
-            self.connection.execute(sql::WORK_UNDO)?;
-        }
-        let released = self.connection.execute(sql::WORK_RELEASE);
-        if let (Ok(_), Err(error)) = (&outcome, released) {
-            self.connection.execute(sql::WORK_UNDO)?;
+        let outcome = work().and_then(|done| {
             self.connection.execute(sql::WORK_RELEASE)?;
-            return Err(error);
+            Ok(done)
+        });
+        if outcome.is_err() {
+            self.undo();
         }
         outcome
+    }
+
+    /// Undoes the work in the savepoint. If the application interrupted it, that is interrupted too; then a
+    /// statement that writes makes SQLite roll back the whole transaction, as it does for its own statements.
+    fn undo(&self) {
+        let undone = self
+            .connection
+            .execute(sql::WORK_UNDO)
+            .and_then(|()| self.connection.execute(sql::WORK_RELEASE));
+        if undone.is_err() {
+            let _ = self.connection.execute(sql::WORK_ABANDON);
+        }
     }
 }

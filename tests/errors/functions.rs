@@ -68,7 +68,7 @@ fn upgrades_of_what_is_no_table() {
         ),
         (
             "here",
-            "table \"here\" is in the schema \"temp\", and only tables of main can be replicated; open its file as the main database",
+            "table \"here\" is temporary, and only tables of main can be replicated; create it in main",
         ),
     ] {
         fails(
@@ -120,7 +120,7 @@ fn settings() {
         ),
         (
             "crsql_config_get(NULL)",
-            "there is no setting \"\"; the only one is 'merge-equal-values'",
+            "the name of a setting must be a text; call crsql_config_get('merge-equal-values')",
         ),
     ] {
         fails(

@@ -22,6 +22,7 @@ const RTLD_NOW: c_int = 2;
 
 /// Routines in `struct sqlite3_api_routines` of SQLite 3.54.1; the struct only grows at its end.
 const ROUTINES: usize = 279;
+const LIBVERSION: usize = 66;
 const LIBVERSION_NUMBER: usize = 67;
 /// The first routine that SQLite 3.40 does not have (`sqlite3_is_interrupted`, 3.41).
 const FIRST_AFTER_3_40: usize = 266;
@@ -154,12 +155,16 @@ fn an_sqlite_that_is_too_old_is_refused_before_anything_younger_is_touched() {
     unsafe extern "C" fn too_old() -> c_int {
         3_039_004
     }
+    unsafe extern "C" fn its_name() -> *const c_char {
+        c"3.39.4".as_ptr()
+    }
     let host = host();
     let mut table = Routines([ptr::null(); ROUTINES]);
     table.0[LIBVERSION_NUMBER] = too_old as *const c_void;
+    table.0[LIBVERSION] = its_name as *const c_void;
     let real = routines();
     // What a refusal needs to hand over its text.
-    for routine in [58, 66, 68, 69, 114, 197] {
+    for routine in [58, 68, 69, 114, 197] {
         table.0[routine] = real.0[routine];
     }
     let connection = Connection::open_in_memory().expect("open");

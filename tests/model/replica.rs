@@ -332,7 +332,7 @@ impl Replica {
     }
 
     /// The last version of the transaction that made this one.
-    fn transaction_end(&self, db_version: i64) -> i64 {
+    pub fn transaction_end(&self, db_version: i64) -> i64 {
         let start = self.transaction.as_ref().map(|open| open.start.db_version);
         if start.is_some_and(|start| db_version > start) {
             return self.state.db_version;
@@ -342,34 +342,6 @@ impl Replica {
             .range(db_version..)
             .next()
             .map_or(db_version, |(end, _)| *end)
-    }
-
-    /// A cell that a new life reset may be stamped with any later version of the same transaction: takes over which.
-    pub fn adopt_reset(&mut self, reported: &Change) {
-        let Some(table) = self
-            .tables
-            .iter()
-            .position(|table| table.name == reported.table)
-        else {
-            return;
-        };
-        let cell = self.tables[table].cell_named(&reported.cid);
-        let row = self.row(table, &reported.pk);
-        let Some((cell, event)) = cell
-            .zip(row)
-            .and_then(|(cell, row)| Some((cell, row.cells[cell].as_ref()?)))
-        else {
-            return;
-        };
-        let range = event.db_version + 1..=self.transaction_end(event.db_version);
-        if event.version == 0 && reported.col_version == 0 && range.contains(&reported.db_version) {
-            let event = Event {
-                db_version: reported.db_version,
-                seq: reported.seq,
-                ..event.clone()
-            };
-            self.row_mut(table, &reported.pk).cells[cell] = Some(event);
-        }
     }
 
     /// `SELECT * FROM crsql_changes WHERE db_version > since`.

@@ -35,8 +35,8 @@ pub fn compare_contents(model: &Replica, database: &Database) -> Outcome {
 
 /// All nine columns, in the order in which they come. Free are only, and only where a merge, a failed statement or a
 /// rollback came before in the same transaction: gaps between seqs; the order of the cells of a new row that arrived
-/// together, because a row that is whole is stored as one entry, which lists them as declared; and where among the cells of
-/// a row those are listed that a new life reset.
+/// together, because a row that is whole is stored as one entry, which lists them as declared; and which later place in the
+/// transaction the cells get that a new life reset, for they wait until it is known which of them arrive as well.
 pub fn compare_changes(model: &Replica, got: &[Change]) -> Outcome {
     if let Some(pair) = got
         .windows(2)
@@ -47,10 +47,8 @@ pub fn compare_changes(model: &Replica, got: &[Change]) -> Outcome {
             "(db_version, seq) repeated or out of order: {change}"
         ));
     }
-    let mut expected = model.changes(0);
-    let mut got = got.to_vec();
-    sort_free_order(model, &mut expected);
-    sort_free_order(model, &mut got);
+    let expected = in_comparable_order(model, model.changes(0));
+    let got = in_comparable_order(model, got.to_vec());
     let differs = |index: &usize| match (expected.get(*index), got.get(*index)) {
         (Some(expected), Some(got)) => !is_same(model, expected, got),
         _ => true,
@@ -66,7 +64,7 @@ pub fn compare_changes(model: &Replica, got: &[Change]) -> Outcome {
             .collect::<String>()
     };
     Err(format!(
-        "change {index}:\n  expected {}\n  got      {}\n  all expected:{}\n  all got:{}",
+        "expected {}\n  got      {}\n  all expected:{}\n  all got:{}",
         show(&expected),
         show(&got),
         all(&expected),
@@ -78,32 +76,45 @@ fn position(change: &Change) -> (i64, i64) {
     (change.db_version, change.seq)
 }
 
+/// A cell that a new life reset, here or where it came from.
+fn is_reset(change: &Change) -> bool {
+    change.col_version == 0
+}
+
 fn is_same(model: &Replica, expected: &Change, got: &Change) -> bool {
-    expected.table == got.table
+    let is_placed_right = if is_reset(expected) {
+        let end = model.transaction_end(expected.db_version);
+        (expected.db_version..=end).contains(&got.db_version)
+    } else {
+        let is_seq_free = !model.has_exact_seqs(expected.db_version);
+        expected.db_version == got.db_version && (is_seq_free || expected.seq == got.seq)
+    };
+    is_placed_right
+        && expected.table == got.table
         && expected.pk == got.pk
         && expected.cid == got.cid
         && expected.val.same(&got.val)
         && expected.col_version == got.col_version
-        && expected.db_version == got.db_version
         && expected.site == got.site
         && expected.cl == got.cl
-        && (expected.seq == got.seq || !model.has_exact_seqs(expected.db_version))
 }
 
-/// Brings neighbouring cells of one row into one order where their order is free.
-fn sort_free_order(model: &Replica, changes: &mut [Change]) {
+/// Reset cells last, by name; the cells of each new row by name where their order is free; everything else as it is.
+fn in_comparable_order(model: &Replica, changes: Vec<Change>) -> Vec<Change> {
+    let (mut resets, mut others): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_reset);
+    resets.sort_by(|a, b| (&a.table, &a.pk, &a.cid).cmp(&(&b.table, &b.pk, &b.cid)));
+    let is_free = |change: &Change| {
+        (change.col_version, change.cl) == (1, 1)
+            && change.cid != SENTINEL
+            && !model.has_exact_seqs(change.db_version)
+    };
     let is_one_row = |a: &Change, b: &Change| {
-        (&a.table, &a.pk, a.db_version) == (&b.table, &b.pk, b.db_version)
-            && !model.has_exact_seqs(a.db_version)
-            && a.cid != SENTINEL
-            && b.cid != SENTINEL
+        let is_same_row = (&a.table, &a.pk, a.db_version) == (&b.table, &b.pk, b.db_version);
+        is_same_row && is_free(a) && is_free(b)
     };
-    let place = |change: &Change| match (change.col_version, change.cl) {
-        (0, _) => (0, change.cid.clone()),
-        (1, 1) => (1, change.cid.clone()),
-        _ => (2, String::new()),
-    };
-    for row in changes.chunk_by_mut(is_one_row) {
-        row.sort_by_key(place);
+    for row in others.chunk_by_mut(is_one_row) {
+        row.sort_by(|a, b| a.cid.cmp(&b.cid));
     }
+    others.append(&mut resets);
+    others
 }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::plan::{Plan, Step};
+use crate::model::statement::Statement;
+use crate::model::value::Value;
+
+use super::plan::{Action, Plan, Step};
 
 const TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -19,6 +22,7 @@ pub fn shrink(mut plan: Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
             chunk = chunk.div_ceil(2);
         }
         plan = without_actions(plan, &fails, start);
+        plan = without_rows(plan, &fails, start);
         if size(&plan) == before || start.elapsed() > TIME_MAX {
             return plan;
         }
@@ -26,16 +30,15 @@ pub fn shrink(mut plan: Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
 }
 
 fn size(plan: &Plan) -> usize {
-    plan.steps
-        .iter()
-        .map(|step| {
-            if let Step::Work { actions, .. } = step {
-                actions.len() + 1
-            } else {
-                1
-            }
-        })
-        .sum()
+    let action_size = |action: &Action| match action {
+        Action::Write(Statement::Insert { rows, .. }) => rows.len(),
+        _ => 1,
+    };
+    let step_size = |step: &Step| match step {
+        Step::Work { actions, .. } => 1 + actions.iter().map(action_size).sum::<usize>(),
+        Step::Deliver { .. } | Step::Reopen { .. } => 1,
+    };
+    plan.steps.iter().map(step_size).sum()
 }
 
 fn without_chunks(
@@ -79,4 +82,48 @@ fn without_actions(mut plan: Plan, fails: &impl Fn(&Plan) -> bool, start: Instan
         }
     }
     plan
+}
+
+/// Inserts with fewer rows.
+fn without_rows(mut plan: Plan, fails: &impl Fn(&Plan) -> bool, start: Instant) -> Plan {
+    for (step, action) in inserts(&plan) {
+        let mut row = 0;
+        loop {
+            let mut shorter = plan.clone();
+            let Some(rows) = rows_of(&mut shorter, step, action) else {
+                break;
+            };
+            if row >= rows.len() || rows.len() == 1 || start.elapsed() > TIME_MAX {
+                break;
+            }
+            rows.remove(row);
+            if fails(&shorter) {
+                plan = shorter;
+            } else {
+                row += 1;
+            }
+        }
+    }
+    plan
+}
+
+/// Where the actions are that may be inserts.
+fn inserts(plan: &Plan) -> Vec<(usize, usize)> {
+    let mut inserts = Vec::new();
+    for (place, step) in plan.steps.iter().enumerate() {
+        if let Step::Work { actions, .. } = step {
+            inserts.extend((0..actions.len()).map(|action| (place, action)));
+        }
+    }
+    inserts
+}
+
+fn rows_of(plan: &mut Plan, step: usize, action: usize) -> Option<&mut Vec<Vec<Value>>> {
+    match &mut plan.steps[step] {
+        Step::Work { actions, .. } => match &mut actions[action] {
+            Action::Write(Statement::Insert { rows, .. }) => Some(rows),
+            _ => None,
+        },
+        Step::Deliver { .. } | Step::Reopen { .. } => None,
+    }
 }

@@ -45,6 +45,11 @@ INSERT INTO crsql_changes VALUES ('acc', x'01090a', 'bal', 1, 1, 1, x'01', 1, 0)
 INSERT INTO crsql_changes VALUES ('acc', x'01090b', 'bal', 1, 1, 1, x'000102030405060708090a0b0c0d0e0f', 1, 0);
 SELECT pk, site FROM shown WHERE pk IN ('10', '11');
 
+.print '-- also the first word of a site that comes after a change of the schema'
+CREATE TABLE unrelated (a);
+INSERT INTO crsql_changes VALUES ('acc', x'01090d', 'bal', 1, 1, 1, x'02', 1, 0);
+SELECT pk, site, db_version = crsql_db_version() FROM shown WHERE pk = '13';
+
 .print '-- own changes that come back from a peer change nothing'
 INSERT INTO acc VALUES (12, 1, 'mine');
 CREATE TEMP TABLE echo AS SELECT crsql_db_version() AS v;

@@ -1,0 +1,2 @@
+-- Deletes nothing.
+DELETE FROM main.crsql_master WHERE 0

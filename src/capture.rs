@@ -43,7 +43,7 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
 }
 
 /// Gets ready to record a write.
-fn begin(state: &State, crr: &Crr) -> Result<()> {
+fn begin(state: &State, crr: &Rc<Crr>) -> Result<()> {
     crr.check_drift()?;
     state.enlist()?;
     state.flush_held()
@@ -73,7 +73,7 @@ pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     Ok(Value::Null)
 }
 
-fn record_insert(state: &State, crr: &Crr, key: &Key, was_there: bool) -> Result<()> {
+fn record_insert(state: &State, crr: &Rc<Crr>, key: &Key, was_there: bool) -> Result<()> {
     match state.find_clock(crr, key)? {
         None if was_there => record_replace(state, crr, key, RowClock::pristine()),
         None => record_first_insert(state, crr, key),
@@ -92,21 +92,21 @@ fn record_insert(state: &State, crr: &Crr, key: &Key, was_there: bool) -> Result
     }
 }
 
-fn record_first_insert(state: &State, crr: &Crr, key: &Key) -> Result<()> {
+fn record_first_insert(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
     let at = state.reserve(crr.insert_stride())?;
     state.log_first_insert(crr, key, at, LOCAL)
 }
 
 /// The row was deleted before and is there again.
-fn record_new_life(state: &State, crr: &Crr, key: &Key, mut clock: RowClock) -> Result<()> {
+fn record_new_life(state: &State, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
     clock.start_over(clock.cl.next_create(), state.reserve(1)?, LOCAL);
     let at = state.reserve(crr.columns.len() as u64)?;
     clock.set_cells(at, LOCAL, all_cells(crr, |_| ColumnVersion::FIRST));
-    state.save_clock(crr, key, &mut clock)
+    state.save_clock(crr, key, clock)
 }
 
 /// The row was replaced by one of the same key: a write of every column.
-fn record_replace(state: &State, crr: &Crr, key: &Key, mut clock: RowClock) -> Result<()> {
+fn record_replace(state: &State, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
     if crr.columns.is_empty() {
         return Ok(());
     }
@@ -114,7 +114,7 @@ fn record_replace(state: &State, crr: &Crr, key: &Key, mut clock: RowClock) -> R
     let versions = next_versions(crr, &clock);
     clock.base = Base::Unset;
     clock.set_cells(at, LOCAL, versions.into_iter());
-    state.save_clock(crr, key, &mut clock)
+    state.save_clock(crr, key, clock)
 }
 
 fn all_cells(
@@ -126,7 +126,7 @@ fn all_cells(
         .map(move |column| (column.id, version(column.id)))
 }
 
-fn next_versions(crr: &Crr, clock: &RowClock) -> Vec<(ColumnId, ColumnVersion)> {
+fn next_versions(crr: &Rc<Crr>, clock: &RowClock) -> Vec<(ColumnId, ColumnVersion)> {
     all_cells(crr, |column| {
         clock.column_version(column).unwrap_or_default().next()
     })
@@ -174,7 +174,7 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 }
 
 /// The columns of the set that changed, if the trigger hands one over.
-fn changed_columns(crr: &Crr, arguments: Arguments<'_>) -> Vec<ColumnId> {
+fn changed_columns(crr: &Rc<Crr>, arguments: Arguments<'_>) -> Vec<ColumnId> {
     let (first, bits) = (arguments.integer(0) as usize, arguments.integer(1));
     let columns = crr
         .columns
@@ -190,22 +190,10 @@ fn changed_columns(crr: &Crr, arguments: Arguments<'_>) -> Vec<ColumnId> {
         .collect()
 }
 
-fn record_update(state: &State, crr: &Crr, key: &Key, changed: &[ColumnId]) -> Result<()> {
-    let count = changed.len() as u64;
-    let mut first = RowClock::pristine();
-    let at = state.reserve(count)?;
-    first.set_cells(
-        at,
-        LOCAL,
-        changed
-            .iter()
-            .map(|column| (*column, ColumnVersion::FIRST.next())),
-    );
-    if state.save_first_clock(crr, key, &mut first)? {
-        return Ok(());
-    }
-    let mut clock = recorded_clock(state, crr, key)?;
-    let mut at = at;
+fn record_update(state: &State, crr: &Rc<Crr>, key: &Key, changed: &[ColumnId]) -> Result<()> {
+    let mut clock = state
+        .find_clock(crr, key)?
+        .unwrap_or_else(RowClock::pristine);
     if !clock.cl.is_live() {
         // Triggers of the application ran first: they deleted the row, or they updated a new row
         // before its insert was recorded.
@@ -214,23 +202,25 @@ fn record_update(state: &State, crr: &Crr, key: &Key, changed: &[ColumnId]) -> R
         }
         record_new_life(state, crr, key, clock)?;
         state.leave_note(crr.id, key.clone(), Note::Recorded);
-        clock = recorded_clock(state, crr, key)?;
-        at = state.reserve(count)?;
+        clock = state
+            .find_clock(crr, key)?
+            .unwrap_or_else(RowClock::pristine);
     }
+    let at = state.reserve(changed.len() as u64)?;
     let next = |column: &ColumnId| clock.column_version(*column).unwrap_or_default().next();
     let versions: Vec<_> = changed
         .iter()
         .map(|column| (*column, next(column)))
         .collect();
     clock.set_cells(at, LOCAL, versions.into_iter());
-    state.save_clock(crr, key, &mut clock)
+    state.save_clock(crr, key, clock)
 }
 
 /// The row got another key: every cell is written under the new one, and the old one is deleted. The seqs
 /// come in this order: cells, end of the old key, beginning of the new.
 fn record_move(
     state: &State,
-    crr: &Crr,
+    crr: &Rc<Crr>,
     old_key: &Key,
     new_key: &Key,
     was_there: bool,
@@ -275,7 +265,7 @@ fn record_move(
     clock.forget_cells();
     clock.set_cells(cells_at, LOCAL, versions.into_iter());
     clock.set_sentinel(cl, sentinel_at, LOCAL);
-    state.save_clock(crr, new_key, &mut clock)
+    state.save_clock(crr, new_key, clock)
 }
 
 /// AFTER DELETE.
@@ -291,37 +281,21 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     Ok(Value::Null)
 }
 
-fn record_delete(state: &State, crr: &Crr, key: &Key) -> Result<()> {
+fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
+    let mut clock = state
+        .find_clock(crr, key)?
+        .unwrap_or_else(RowClock::pristine);
     if state.has_other_triggers() && exists(state, crr, key)? {
         // A trigger of the application made the row again before this one ran.
-        let clock = state
-            .find_clock(crr, key)?
-            .unwrap_or_else(RowClock::pristine);
-        let mut dead = clock;
-        dead.cl = dead.cl.next_delete();
-        return record_new_life(state, crr, key, dead);
+        clock.cl = clock.cl.next_delete();
+        return record_new_life(state, crr, key, clock);
     }
-    let at = state.reserve(1)?;
-    let mut first = RowClock::unknown();
-    first.start_over(CausalLength::FIRST_LIFE.next_delete(), at, LOCAL);
-    if state.save_first_clock(crr, key, &mut first)? {
-        return Ok(());
-    }
-    let mut clock = recorded_clock(state, crr, key)?;
-    clock.start_over(clock.cl.next_delete(), at, LOCAL);
-    state.save_clock(crr, key, &mut clock)
-}
-
-/// The record of a row that is known to have one.
-fn recorded_clock(state: &State, crr: &Crr, key: &Key) -> Result<RowClock> {
-    state
-        .store
-        .clock(crr, key)?
-        .ok_or_else(|| Error::Internal("a clock record that was there is gone".to_owned()))
+    clock.start_over(clock.cl.next_delete(), state.reserve(1)?, LOCAL);
+    state.save_clock(crr, key, clock)
 }
 
 /// Whether the row is in the table.
-fn exists(state: &State, crr: &Crr, key: &Key) -> Result<bool> {
+fn exists(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<bool> {
     let values = crr.key_values(key)?;
     let text = || crr.row_sql(sql::ROW_EXISTS, &[]);
     crr.statements

@@ -115,8 +115,6 @@ texts! {
     CLOCK_GET = "clock/get.sql";
     /// Writes a record.
     CLOCK_PUT = "clock/put.sql";
-    /// Writes a row's first record.
-    CLOCK_PUT_FIRST = "clock/put_first.sql";
     /// The greatest key with a record.
     CLOCK_LAST = "clock/last.sql";
     /// Reads a row.

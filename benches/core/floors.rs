@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
+use crate::clock::time;
 use crate::ratios::{
     DELETE_ALL, FILL, UPDATE_ALL, in_one_transaction, insert, transaction_rows, update,
 };
-use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side, time};
+use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side};
 use crate::settings::Settings;
 use crate::source::{self, Row};
 

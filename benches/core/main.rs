@@ -11,6 +11,7 @@
 //! cargo bench --bench core -- table growth floors
 //! ```
 
+mod clock;
 mod floors;
 mod growth;
 mod ratios;

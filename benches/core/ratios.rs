@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::Outcome;
-use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side, time};
+use crate::clock::time;
+use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side};
 use crate::report::{Samples, Step};
 use crate::settings::Settings;
 use crate::source::{self, Row};

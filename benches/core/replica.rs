@@ -1,12 +1,12 @@
 //! The measured databases: how they are opened, and their one table, alike for both sides of a ratio.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::types::{ToSql, ToSqlOutput};
 
 use crate::Outcome;
+use crate::clock::time;
 use crate::settings::Settings;
 use crate::source::Row;
 
@@ -168,29 +168,6 @@ impl Replica {
     pub fn integer(&self, sql: &str) -> Outcome<i64> {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
-}
-
-/// The duration of some work in µs, by the clock on the wall or, with `CRSQL_BENCH_CLOCK=cpu`, as the time that this
-/// thread spent on a processor: for machines that are busy with other things.
-pub fn time(work: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
-    let start = Instant::now();
-    let start_cpu_ns = cpu_ns()?;
-    work()?;
-    let wall_us = start.elapsed().as_secs_f64() * 1e6;
-    Ok(match (start_cpu_ns, cpu_ns()?) {
-        (Some(start), Some(end)) => (end - start) / 1e3,
-        _ => wall_us,
-    })
-}
-
-/// What Linux counted for this thread, if that clock was asked for.
-fn cpu_ns() -> Outcome<Option<f64>> {
-    if std::env::var("CRSQL_BENCH_CLOCK").as_deref() != Ok("cpu") {
-        return Ok(None);
-    }
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let first = statistics.split(' ').next().unwrap_or_default();
-    Ok(Some(first.parse()?))
 }
 
 /// `PRAGMA synchronous = ...` answers nothing, `PRAGMA journal_mode = ...` a row.

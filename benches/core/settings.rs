@@ -67,9 +67,7 @@ impl Settings {
             self.transactions,
             self.poll_rows,
             self.repeats,
-            std::env::var("CRSQL_BENCH_CLOCK")
-                .as_deref()
-                .unwrap_or("wall"),
+            crate::clock::name(),
         )
     }
 }

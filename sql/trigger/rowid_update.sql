@@ -1,2 +1,3 @@
-CREATE TRIGGER main.{trigger} BEFORE UPDATE OF {rowid_names} ON {table} WHEN {is_taken}
+CREATE TRIGGER main.{trigger} BEFORE UPDATE OF {rowid_names} ON {table}
+WHEN NEW.{rowid} <> OLD.{rowid} AND {is_taken}
 BEGIN SELECT RAISE(ABORT, {refusal}); END

@@ -222,6 +222,11 @@ impl ChangesCursor {
         {
             return Ok(());
         }
+        if self.state.has_unwritten() {
+            // The program writes while it reads.
+            self.state.flush_keeping_rowid()?;
+            table.last_clock_key = self.state.store.last_clock_key(&table.crr)?;
+        }
         let crr = &table.crr;
         let may_have_clock = table
             .last_clock_key

@@ -6,6 +6,7 @@
 
 use super::change::{CausalLength, ColumnId, ColumnVersion, Position, Seq, SiteOrdinal};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What is known of the columns that no group lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct Entry {
     /// Whether the log holds it already
     #[serde(skip, default = "logged")]
     pub is_logged: bool,
+    /// Whether no entry of another row can stand between this one and the next of its row
+    #[serde(skip)]
+    pub is_open: bool,
 }
 
 /// What is read from a file is in the log.
@@ -72,10 +76,10 @@ pub struct RowClock {
 
 /// The stored part of a record; its causal length stands in a column of its own.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Stored<'a> {
     base: Base,
     sentinel: Option<Entry>,
-    groups: Vec<Group>,
+    groups: Cow<'a, [Group]>,
 }
 
 /// The first byte of a stored record.
@@ -163,6 +167,7 @@ impl RowClock {
                 at,
                 site,
                 is_logged: false,
+                is_open: true,
             };
             self.groups.push(Group { entry, cells });
         }
@@ -173,7 +178,7 @@ impl RowClock {
         let sentinel_at = self.sentinel.map(|entry| entry.at);
         let group = self.groups.last_mut()?;
         let entry = group.entry;
-        let joins = !entry.is_logged
+        let joins = entry.is_open
             && entry.site == site
             && entry.at.version == at.version
             && entry.at.seq <= at.seq
@@ -245,38 +250,38 @@ impl RowClock {
             at,
             site,
             is_logged: false,
+            is_open: true,
         });
     }
 
-    /// The entries that the log does not hold yet, with the seqs each reserves; from now on it holds them.
-    pub fn take_unlogged(&mut self) -> Vec<(Entry, u64)> {
-        let groups = self.groups.iter_mut().map(|group| {
+    /// Other rows may be written from here on.
+    pub fn close(&mut self) {
+        for group in &mut self.groups {
+            group.entry.is_open = false;
+        }
+    }
+
+    /// The entries that the log does not hold yet, with the seqs each reserves.
+    pub fn unlogged(&self) -> impl Iterator<Item = (Entry, u64)> {
+        let groups = self.groups.iter().map(|group| {
             let reserved = group.cells.last().map_or(0, |cell| cell.offset + 1);
-            (&mut group.entry, reserved)
+            (group.entry, reserved)
         });
-        let sentinel = self.sentinel.iter_mut().map(|entry| (entry, 1));
-        sentinel
-            .chain(groups)
-            .filter(|(entry, _)| !entry.is_logged)
-            .map(|(entry, reserved)| {
-                entry.is_logged = true;
-                (*entry, reserved)
-            })
-            .collect()
+        let sentinel = self.sentinel.iter().map(|entry| (*entry, 1));
+        sentinel.chain(groups).filter(|(entry, _)| !entry.is_logged)
     }
 
     /// The bytes of the record.
-    pub fn encode(&mut self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let stored = Stored {
             base: self.base,
             sentinel: self.sentinel,
-            groups: std::mem::take(&mut self.groups),
+            groups: Cow::Borrowed(&self.groups),
         };
         let mut bytes = Vec::with_capacity(32);
         bytes.push(FORMAT);
         let written = bincode::serde::encode_into_std_write(&stored, &mut bytes, encoding());
         debug_assert!(written.is_ok(), "a record of integers always encodes");
-        self.groups = stored.groups;
         bytes
     }
 
@@ -286,12 +291,12 @@ impl RowClock {
             return None;
         };
         let (stored, length) =
-            bincode::serde::decode_from_slice::<Stored, _>(body, encoding()).ok()?;
+            bincode::serde::decode_from_slice::<Stored<'_>, _>(body, encoding()).ok()?;
         (length == body.len()).then_some(RowClock {
             cl,
             base: stored.base,
             sentinel: stored.sentinel,
-            groups: stored.groups,
+            groups: stored.groups.into_owned(),
             ..RowClock::unknown()
         })
     }
@@ -339,6 +344,11 @@ mod tests {
         }
     }
 
+    /// The clock as it is read back.
+    fn stored(clock: &RowClock) -> RowClock {
+        RowClock::decode(clock.cl, &clock.encode()).expect("what was encoded decodes")
+    }
+
     fn written(columns: &[u32], version: u64) -> impl Iterator<Item = (ColumnId, ColumnVersion)> {
         columns
             .iter()
@@ -350,9 +360,14 @@ mod tests {
         let mut clock = RowClock::pristine();
         clock.set_cells(at(3, 5), SiteOrdinal::LOCAL, written(&[1, 300], 2));
         clock.set_sentinel(CausalLength(3), at(1 << 40, 70_000), SiteOrdinal(9));
-        assert_eq!(clock.take_unlogged().len(), 2);
-        let bytes = clock.encode();
-        assert_eq!(RowClock::decode(CausalLength(3), &bytes), Some(clock));
+        assert_eq!(clock.unlogged().count(), 2);
+        let stored = stored(&clock);
+        assert_eq!(stored.unlogged().count(), 0);
+        assert_eq!(stored.groups[0].cells, clock.groups[0].cells);
+        assert_eq!(
+            stored.sentinel.map(|entry| entry.at),
+            Some(at(1 << 40, 70_000))
+        );
     }
 
     #[test]
@@ -380,7 +395,7 @@ mod tests {
     fn a_group_that_loses_its_last_cell_gives_up_its_log_entry() {
         let mut clock = RowClock::pristine();
         clock.set_cells(at(2, 0), SiteOrdinal::LOCAL, written(&[0, 1], 2));
-        clock.take_unlogged();
+        let mut clock = stored(&clock);
         clock.set_cells(at(3, 0), SiteOrdinal::LOCAL, written(&[0], 3));
         assert_eq!(clock.superseded, []);
         clock.set_cells(at(3, 1), SiteOrdinal::LOCAL, written(&[1], 3));

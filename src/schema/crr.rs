@@ -51,8 +51,8 @@ pub struct Crr {
     pub name: String,
     /// Whether rows are known by their rowid
     pub is_rowid_keyed: bool,
-    /// A name for the rowid, if the table has one beside its key
-    pub hidden_rowid: Option<&'static str>,
+    /// The names for the rowid, if the table has one beside its key
+    pub rowid_names: Vec<&'static str>,
     /// The columns of the key, in the order of the PRIMARY KEY clause
     pub key_columns: Vec<KeyColumn>,
     /// The replicated columns, in ascending order of their ids
@@ -72,14 +72,12 @@ pub mod slot {
     pub const CLOCK_GET: usize = 0;
     /// Writes a record
     pub const CLOCK_PUT: usize = 1;
-    /// Writes a first record
-    pub const CLOCK_PUT_FIRST: usize = 2;
     /// Finds the greatest key
-    pub const CLOCK_LAST: usize = 3;
+    pub const CLOCK_LAST: usize = 2;
     /// Reads a row
-    pub const ROW_GET: usize = 4;
+    pub const ROW_GET: usize = 3;
     /// Looks for a row
-    pub const ROW_EXISTS: usize = 5;
+    pub const ROW_EXISTS: usize = 4;
 }
 
 /// The slots of `Crr::writes`.
@@ -150,7 +148,7 @@ impl Crr {
             id,
             name: declared.name.clone(),
             is_rowid_keyed: declared.is_rowid_keyed,
-            hidden_rowid: declared.hidden_rowid,
+            rowid_names: declared.rowid_names.clone(),
             key_columns: key_columns.collect(),
             drift: drift(&registered, &declared_columns),
             statements: StatementCache::default(),

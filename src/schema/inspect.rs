@@ -34,8 +34,8 @@ pub struct DeclaredTable {
     pub columns: Vec<DeclaredColumn>,
     /// Whether its primary key is the rowid
     pub is_rowid_keyed: bool,
-    /// A name for the rowid of a table that has one beside its key
-    pub hidden_rowid: Option<&'static str>,
+    /// The names for the rowid of a table that has one beside its key
+    pub rowid_names: Vec<&'static str>,
     /// The key's index, if it has one
     key_index: Option<String>,
 }
@@ -102,12 +102,12 @@ impl DeclaredTable {
                 .iter()
                 .any(|column| column.name.eq_ignore_ascii_case(name))
         };
-        let hidden_rowid = match is_without_rowid || is_rowid_keyed {
-            true => None,
-            false => ROWID_NAMES.into_iter().find(is_free),
+        let rowid_names = match is_without_rowid || is_rowid_keyed {
+            true => Vec::new(),
+            false => ROWID_NAMES.into_iter().filter(is_free).collect(),
         };
         Ok(Some(DeclaredTable {
-            hidden_rowid,
+            rowid_names,
             name,
             columns,
             is_rowid_keyed,

@@ -121,7 +121,7 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
 
 /// The triggers that keep a rowid which is no key from being taken by another row.
 fn rowid_guards(crr: &Crr) -> Vec<String> {
-    let Some(rowid) = crr.hidden_rowid else {
+    let Some(rowid) = crr.rowid_names.first() else {
         return Vec::new();
     };
     let differs = crr.key_names().map(|name| {
@@ -149,7 +149,8 @@ fn rowid_guards(crr: &Crr) -> Vec<String> {
                 Part::Name(&format!("crsql_{}_{event}", crr.id.0)),
             ),
             ("table", Part::Name(&crr.name)),
-            ("rowid_names", Part::Sql(&ROWID_NAMES.join(", "))),
+            ("rowid", Part::Sql(rowid)),
+            ("rowid_names", Part::Sql(&crr.rowid_names.join(", "))),
             ("is_taken", Part::Sql(&is_taken)),
             ("refusal", Part::Sql(&refusal)),
         ];

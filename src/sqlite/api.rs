@@ -109,7 +109,7 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
         errmsg, extended_errcode, finalize, free, last_insert_rowid, malloc64, prepare_v3, reset,
         result_blob64, result_double, result_error, result_error_code, result_int64, result_null,
         result_text64, result_value, set_last_insert_rowid, step, total_changes64, user_data, value_blob, value_bytes,
-        value_double, value_int64, value_text, value_type, vtab_config,
+        value_double, value_int64, value_text, value_type, vtab_collation, vtab_config,
     );
     if let Some((missing, _)) = required.iter().find(|(_, is_there)| !is_there) {
         return Err(Error::Load(format!(

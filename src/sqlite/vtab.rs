@@ -507,14 +507,15 @@ pub struct Query<'a> {
 }
 
 impl Query<'_> {
-    /// The constraints whose values will be known when the scan starts.
+    /// The constraints whose values will be known when the scan starts. Those that compare text by another
+    /// collation than BINARY are left to SQLite.
     pub fn constraints(&self) -> Vec<Constraint> {
         // SAFETY: SQLite gives an array of nConstraint entries.
         let all = unsafe { array(self.info.aConstraint, self.info.nConstraint) };
         let usable = all
             .iter()
             .enumerate()
-            .filter(|(_, constraint)| constraint.usable != 0);
+            .filter(|(index, constraint)| constraint.usable != 0 && self.is_binary(*index));
         usable
             .map(|(index, constraint)| Constraint {
                 index,
@@ -522,6 +523,18 @@ impl Query<'_> {
                 comparison: Comparison::from_code(constraint.op),
             })
             .collect()
+    }
+
+    fn is_binary(&self, index: usize) -> bool {
+        // SAFETY: SQLite passed this object to the running callback, and the index is one of its constraints.
+        unsafe {
+            let info: *const sqlite3_index_info = self.info;
+            let collation = call!(vtab_collation(info.cast_mut(), index as c_int));
+            collation.is_null()
+                || CStr::from_ptr(collation)
+                    .to_bytes()
+                    .eq_ignore_ascii_case(b"BINARY")
+        }
     }
 
     /// The ORDER BY terms.

@@ -9,6 +9,7 @@
 //!                                              commit, rollback: forget everything
 //! ```
 
+mod buffer;
 pub mod held;
 pub mod tables;
 pub mod transaction;

@@ -1,5 +1,6 @@
 //! The open transaction: its version and seqs, and what it has not written yet.
 
+use super::buffer::{ClockBuffer, Drained, RECORDS_MAX};
 use super::{HeldRow, State};
 use crate::crdt::change::{
     ColumnVersion, DbVersion, Position, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX,
@@ -86,6 +87,7 @@ pub struct Transaction {
     version_wish: DbVersion,
     run: Option<Run>,
     held: Option<HeldRow>,
+    clocks: ClockBuffer,
     notes: Notes,
     savepoints: Vec<Savepoint>,
     rows_impacted: i64,
@@ -280,14 +282,18 @@ impl State {
         self.transaction.borrow_mut().notes.take(table, key)
     }
 
-    /// The record of a row. Rows beyond the greatest recorded key are known to have none.
+    /// The record of a row.
     pub fn find_clock(&self, crr: &Crr, key: &Key) -> Result<Option<RowClock>> {
+        if let Some(clock) = self.transaction.borrow().clocks.get(crr.id, key) {
+            return Ok(Some(clock.clone()));
+        }
         if self.is_beyond_clocks(crr, key)? {
             return Ok(None);
         }
         self.store.clock(crr, key)
     }
 
+    /// Rows beyond the greatest stored key are known to have no stored record.
     fn is_beyond_clocks(&self, crr: &Crr, key: &Key) -> Result<bool> {
         if let Some(last) = self.transaction.borrow().last_clock_keys.get(&crr.id) {
             return Ok(last.as_ref().is_none_or(|last| key > last));
@@ -301,27 +307,8 @@ impl State {
         Ok(is_beyond)
     }
 
-    fn note_clock(&self, crr: &Crr, key: &Key) {
-        let mut transaction = self.transaction.borrow_mut();
-        if let Some(last) = transaction.last_clock_keys.get_mut(&crr.id)
-            && last.as_ref().is_none_or(|last| key > last)
-        {
-            *last = Some(key.clone());
-        }
-    }
-
-    /// Writes the first record of a row and its log entries; says whether the row had none.
-    pub fn save_first_clock(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<bool> {
-        if !self.store.put_first_clock(crr, key, clock)? {
-            return Ok(false);
-        }
-        self.note_clock(crr, key);
-        self.save_entries(crr, key, clock)?;
-        Ok(true)
-    }
-
-    /// Writes the record of a row, and its log entries.
-    pub fn save_clock(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<()> {
+    /// Takes over the record of a row, to be written with others.
+    pub fn save_clock(&self, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
         if !clock.inherited.is_empty() {
             let columns = std::mem::take(&mut clock.inherited);
             let site = clock
@@ -333,21 +320,51 @@ impl State {
                 .map(|column| (column, ColumnVersion::INHERITED));
             clock.set_cells(at, site, cells);
         }
-        self.save_entries(crr, key, clock)?;
-        self.store.put_clock(crr, key, clock)?;
-        self.note_clock(crr, key);
-        Ok(())
+        clock.close();
+        let mut transaction = self.transaction.borrow_mut();
+        transaction.clocks.put(crr, key.clone(), clock);
+        let is_full = transaction.clocks.len() >= RECORDS_MAX;
+        drop(transaction);
+        if is_full { self.flush_clocks() } else { Ok(()) }
     }
 
-    fn save_entries(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<()> {
-        for (entry, reserved) in clock.take_unlogged() {
-            self.store
-                .append(&Run::new(entry.site, crr.id, entry.at, reserved, key))?;
+    /// Writes the records in the order of their keys, and their log entries in the order of the log.
+    fn flush_clocks(&self) -> Result<()> {
+        let drained = self.transaction.borrow_mut().clocks.drain();
+        self.write_clocks(drained).inspect_err(|_| self.doom())
+    }
+
+    fn write_clocks(&self, drained: Vec<Drained>) -> Result<()> {
+        let mut entries = Vec::new();
+        let mut superseded = Vec::new();
+        for (crr, clocks) in drained {
+            for (key, clock) in &clocks {
+                self.store.put_clock(&crr, key, clock)?;
+                let unlogged = clock.unlogged();
+                entries.extend(unlogged.map(|(entry, reserved)| {
+                    Run::new(entry.site, crr.id, entry.at, reserved, key)
+                }));
+                superseded.extend_from_slice(&clock.superseded);
+            }
+            if let Some((greatest, _)) = clocks.last() {
+                self.note_greatest(&crr, greatest);
+            }
         }
-        for at in std::mem::take(&mut clock.superseded) {
-            self.store.remove(at)?;
+        superseded.sort_unstable();
+        superseded
+            .iter()
+            .try_for_each(|at| self.store.remove(*at))?;
+        entries.sort_unstable_by_key(|run| run.at);
+        entries.iter().try_for_each(|run| self.store.append(run))
+    }
+
+    fn note_greatest(&self, crr: &Crr, key: &Key) {
+        let mut transaction = self.transaction.borrow_mut();
+        if let Some(last) = transaction.last_clock_keys.get_mut(&crr.id)
+            && last.as_ref().is_none_or(|last| key > last)
+        {
+            *last = Some(key.clone());
         }
-        Ok(())
     }
 
     /// Records the first insert of a row: one more key of the run in memory, if it goes on there.
@@ -402,15 +419,15 @@ impl State {
         }
     }
 
-    /// Writes the held row's clock. From here on a failure leaves a row without its clock.
-    fn write_held(&self, mut held: HeldRow) -> Result<()> {
+    /// Takes over the held row's clock. From here on a failure leaves a row without its clock.
+    fn write_held(&self, held: HeldRow) -> Result<()> {
         if !held.is_dirty {
             return Ok(());
         }
         let (crr, key) = (Rc::clone(&held.crr), held.key.clone());
         let written = match held.pristine_arrival() {
             Some((at, site)) => self.log_first_insert(&crr, &key, at, site),
-            None => self.save_clock(&crr, &key, &mut held.clock),
+            None => self.save_clock(&crr, &key, held.clock),
         };
         written.inspect_err(|_| self.doom())
     }
@@ -427,11 +444,18 @@ impl State {
     /// Writes everything, so that records and log are complete.
     pub fn flush(&self) -> Result<()> {
         self.flush_held()?;
+        self.flush_clocks()?;
         let run = self.transaction.borrow_mut().run.take();
         match run {
             Some(run) => self.store.append(&run).inspect_err(|_| self.doom()),
             None => Ok(()),
         }
+    }
+
+    /// Whether records wait to be written.
+    pub fn has_unwritten(&self) -> bool {
+        let transaction = self.transaction.borrow();
+        transaction.held.is_some() || transaction.clocks.len() > 0
     }
 
     /// As `flush`, where SQLite does not itself restore what `last_insert_rowid()` says.
@@ -491,6 +515,7 @@ impl State {
             rows_impacted: transaction.rows_impacted,
         };
         transaction.savepoints.push(savepoint);
+        transaction.clocks.mark();
         Ok(())
     }
 
@@ -500,6 +525,8 @@ impl State {
         transaction
             .savepoints
             .retain(|savepoint| savepoint.index < index);
+        let kept = transaction.savepoints.len();
+        transaction.clocks.release(kept);
         transaction.doomed_in = transaction.doomed_in.map(|doomed| doomed.min(index - 1));
     }
 
@@ -509,16 +536,29 @@ impl State {
         self.start_epoch();
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
-        transaction
+        let outside = transaction
             .savepoints
-            .retain(|savepoint| savepoint.index <= index);
-        // A savepoint older than the first write was never announced: nothing was done when it was set.
-        let (run, rows_impacted) = match transaction.savepoints.last() {
+            .iter()
+            .filter(|savepoint| savepoint.index < index)
+            .count();
+        let reached = transaction.savepoints.drain(outside..).next();
+        let (run, rows_impacted) = match reached {
             Some(savepoint) if savepoint.index == index => {
-                (savepoint.run.clone(), savepoint.rows_impacted)
+                transaction.clocks.undo(outside);
+                (savepoint.run, savepoint.rows_impacted)
             }
-            _ => (None, 0),
+            // A savepoint older than the first write was never announced: nothing was done when it was set.
+            _ => {
+                transaction.clocks.forget();
+                (None, 0)
+            }
         };
+        transaction.savepoints.push(Savepoint {
+            index,
+            run: run.clone(),
+            rows_impacted,
+        });
+        transaction.clocks.mark();
         transaction.run = run;
         transaction.rows_impacted = rows_impacted;
         transaction.held = None;

@@ -125,26 +125,25 @@ impl Store {
     }
 
     fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        // Compiled before the work: what interrupts the work would interrupt the compiler too.
+        let mut undo =
+            [sql::WORK_UNDO, sql::WORK_RELEASE].map(|text| self.connection.prepare(text));
+        let mut abandon = self.connection.prepare(sql::WORK_ABANDON);
         self.connection.execute(sql::WORK_BEGIN)?;
         let outcome = work().and_then(|done| {
             self.connection.execute(sql::WORK_RELEASE)?;
             Ok(done)
         });
         if outcome.is_err() {
-            self.undo();
+            let undone = undo
+                .iter_mut()
+                .all(|undo| undo.as_mut().is_ok_and(|undo| undo.step().is_ok()));
+            if !undone {
+                // The undoing was interrupted too. A statement that writes, interrupted, makes SQLite roll
+                // back the whole transaction, as it does for an interrupted INSERT of the application.
+                let _ = abandon.as_mut().map(Statement::step);
+            }
         }
         outcome
-    }
-
-    /// Undoes the work in the savepoint. If the application interrupted it, that is interrupted too; then a
-    /// statement that writes makes SQLite roll back the whole transaction, as it does for its own statements.
-    fn undo(&self) {
-        let undone = self
-            .connection
-            .execute(sql::WORK_UNDO)
-            .and_then(|()| self.connection.execute(sql::WORK_RELEASE));
-        if undone.is_err() {
-            let _ = self.connection.execute(sql::WORK_ABANDON);
-        }
     }
 }

@@ -43,7 +43,7 @@ impl Store {
     }
 
     /// Writes a record over the one that may be there.
-    pub fn put_clock(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<()> {
+    pub fn put_clock(&self, crr: &Crr, key: &Key, clock: &RowClock) -> Result<()> {
         let bytes = clock.encode();
         let values = [
             key.stored(),
@@ -52,20 +52,6 @@ impl Store {
         ];
         self.with_clock(crr, slot::CLOCK_PUT, sql::CLOCK_PUT, |put| put.run(values))?;
         Ok(())
-    }
-
-    /// Writes a record if the row has none; says whether it did.
-    pub fn put_first_clock(&self, crr: &Crr, key: &Key, clock: &mut RowClock) -> Result<bool> {
-        let bytes = clock.encode();
-        let values = [
-            key.stored(),
-            ValueRef::Integer(clock.cl.to_sql()),
-            ValueRef::Blob(&bytes),
-        ];
-        let changed = self.with_clock(crr, slot::CLOCK_PUT_FIRST, sql::CLOCK_PUT_FIRST, |put| {
-            put.run(values)
-        })?;
-        Ok(changed == 1)
     }
 
     /// The greatest key with a record; none if no row has one.

@@ -151,13 +151,15 @@ fn complaint_23_updates_stay_quick_beside_many_tombstones() {
         }
         start.elapsed()
     };
-    work();
-    let before = work().max(Duration::from_millis(2));
+    // The quickest of several: other processes may run beside the test.
+    let quickest = || (0..5).map(|_| work()).min().unwrap_or_default();
+    let before = quickest().max(Duration::from_millis(2));
     exec(
         &connection,
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) INSERT INTO t SELECT i, i, i FROM n; DELETE FROM t WHERE k > 0",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) \
+         INSERT INTO t SELECT i, i, i FROM n; DELETE FROM t WHERE k > 0",
     );
-    let after = work();
+    let after = quickest();
     assert!(
         after < before * 5,
         "{after:?} beside 50,000 tombstones, {before:?} without"

@@ -382,6 +382,39 @@ fn a_busy_write_is_an_error_of_sqlite_and_can_be_repeated() {
 }
 
 #[test]
+fn a_transaction_on_an_old_snapshot_is_refused_and_can_be_repeated() {
+    let directory = scratch_dir();
+    let path = directory.join("db");
+    let (first, second) = (open(&path), open(&path));
+    exec(&first, "PRAGMA journal_mode = WAL");
+    create_crr(&first, "t", TABLE);
+    exec(
+        &first,
+        "BEGIN; SELECT crsql_db_version(); SELECT * FROM crsql_changes; SELECT * FROM t",
+    );
+    exec(&second, "INSERT INTO t VALUES (2, 2, 2)");
+    let write = "INSERT INTO t VALUES (1, 1, 1)";
+    let error = first.execute_batch(write).expect_err("the snapshot is old");
+    assert_eq!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy),
+        "{error}"
+    );
+    assert_eq!(
+        one::<i64>(&first, "SELECT crsql_db_version()"),
+        0,
+        "of the old snapshot"
+    );
+    exec(&first, "ROLLBACK");
+    exec(
+        &first,
+        &format!("BEGIN; {write}; UPDATE t SET a = 3; COMMIT"),
+    );
+    assert_eq!(one::<i64>(&second, "SELECT crsql_db_version()"), 2);
+    check(&second, &["t"]);
+}
+
+#[test]
 fn connections_in_threads_never_share_a_version() {
     let directory = scratch_dir();
     let path = directory.join("db");

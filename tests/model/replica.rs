@@ -101,7 +101,8 @@ struct Transaction {
     pending: i64,
     /// The lowest version that the next event may have: `pending`, unless a rollback could have lowered it.
     pending_min: i64,
-    next_seq: i64,
+    /// For each version that has events, the seq after the last one.
+    next_seqs: BTreeMap<i64, i64>,
     loose: bool,
 }
 
@@ -145,7 +146,7 @@ impl Replica {
             touched: BTreeSet::new(),
             pending,
             pending_min: pending,
-            next_seq: 0,
+            next_seqs: BTreeMap::new(),
             loose: false,
         });
     }
@@ -236,9 +237,6 @@ impl Replica {
     /// Pins the next event's version.
     pub fn set_next_version(&mut self, version: i64) {
         let open = self.open();
-        if version != open.pending {
-            open.next_seq = 0;
-        }
         open.pending = version;
         open.pending_min = version;
     }
@@ -273,8 +271,9 @@ impl Replica {
     pub fn event(&mut self, version: i64, site: Site, wanted_seq: Option<i64>) -> Event {
         let open = self.open();
         open.loose |= wanted_seq.is_some();
-        let seq = wanted_seq.unwrap_or(0).max(open.next_seq);
-        open.next_seq = seq + 1;
+        let next_seq = open.next_seqs.entry(open.pending).or_default();
+        let seq = wanted_seq.unwrap_or(0).max(*next_seq);
+        *next_seq = seq + 1;
         let (db_version, loose) = (open.pending, open.loose);
         self.state.db_version = db_version;
         if loose {

@@ -184,18 +184,21 @@ impl World {
         let mut random = Random::new(plan.seed ^ 0x5e77_1e00);
         let count = self.nodes.len();
         for _ in 0..ROUNDS_MAX {
-            let applied = |world: &World| world.reached().count(Situation::MergeApplied);
-            let before = applied(self);
+            let mut has_news = false;
             for (to, from) in (0..count).flat_map(|to| (0..count).map(move |from| (to, from))) {
                 let is_next = to == (from + 1) % count;
                 if to == from || plan.finish == Finish::Ring && !is_next {
                     continue;
                 }
                 let delivery = last_delivery(plan.finish, from, &mut random);
+                let before = self.nodes[to].model.reach.count(Situation::MergeApplied);
                 self.deliver(to, &delivery, None)?;
-                self.check(to)?;
+                if self.nodes[to].model.reach.count(Situation::MergeApplied) > before {
+                    has_news = true;
+                    self.check(to)?;
+                }
             }
-            if applied(self) == before {
+            if !has_news {
                 return Ok(());
             }
         }

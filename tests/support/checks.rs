@@ -227,20 +227,18 @@ pub fn empty_replica(origin: &Connection, tables: &[&str]) -> Connection {
 /// replica that was rebuilt from its changes alone.
 pub fn check(origin: &Connection, tables: &[&str]) -> Connection {
     let replica = check_partial(origin, tables);
+    let all = changes(origin, 0);
     for table in tables {
         let data = columns(origin, table).data;
-        let mut cells: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-        for change in changes(origin, 0)
-            .iter()
-            .filter(|change| change.table == *table)
-        {
+        let mut cells: BTreeMap<&[u8], usize> = BTreeMap::new();
+        for change in all.iter().filter(|change| change.table == *table) {
             if change.cl % 2 == 1 && change.cid != "-1" {
                 assert!(
                     data.contains(&change.cid),
                     "{table} has no data column {}",
                     change.cid
                 );
-                *cells.entry(change.pk.clone()).or_default() += 1;
+                *cells.entry(&change.pk).or_default() += 1;
             }
         }
         for (key, count) in cells {
@@ -269,7 +267,7 @@ pub fn check_partial(origin: &Connection, tables: &[&str]) -> Connection {
         identities(&replica, tables, &changes(&replica, 0)),
         "changes of the rebuilt replica"
     );
-    if all.len() < 2000 {
+    if all.len() < 1000 {
         let backwards = empty_replica(origin, tables);
         let reversed: Vec<Change> = all.iter().rev().cloned().collect();
         merge(&backwards, &reversed);

@@ -46,7 +46,8 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
 fn begin(state: &State, crr: &Rc<Crr>) -> Result<()> {
     crr.check_drift()?;
     state.enlist()?;
-    state.flush_held()
+    state.flush_held()?;
+    state.relieve()
 }
 
 /// BEFORE INSERT, BEFORE UPDATE: the new key is there already.

@@ -38,6 +38,7 @@ mod code {
     pub(super) const ERROR: i32 = 1;
     pub(super) const INTERNAL: i32 = 2;
     pub(super) const ABORT: i32 = 4;
+    pub(super) const INTERRUPT: i32 = 9;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const MISUSE: i32 = 21;
 }
@@ -55,6 +56,11 @@ impl Error {
             Error::Doomed => code::ABORT,
             Error::Internal(_) => code::INTERNAL,
         }
+    }
+
+    /// Whether the application interrupted the work.
+    pub fn is_interrupt(&self) -> bool {
+        self.code() & 0xff == code::INTERRUPT
     }
 
     /// `crsql_changes` takes inserts only.

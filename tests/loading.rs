@@ -21,3 +21,6 @@ mod lifecycle;
 
 #[path = "loading/neighbours.rs"]
 mod neighbours;
+
+#[path = "loading/together.rs"]
+mod together;

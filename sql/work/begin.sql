@@ -1,1 +1,1 @@
-SAVEPOINT crsql
+SAVEPOINT crsql_work

@@ -1,1 +1,1 @@
-RELEASE crsql
+RELEASE crsql_work

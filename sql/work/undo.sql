@@ -1,1 +1,1 @@
-ROLLBACK TO crsql
+ROLLBACK TO crsql_work

@@ -34,7 +34,7 @@ impl Table for Changes {
     type Cursor = ChangesCursor;
 
     const DECLARATION: &'static str = "CREATE TABLE x (\
-        \"table\" TEXT NOT NULL, pk BLOB NOT NULL, cid TEXT NOT NULL, val ANY, col_version INTEGER NOT NULL, \
+        \"table\" TEXT NOT NULL, pk BLOB NOT NULL, cid TEXT NOT NULL, val, col_version INTEGER NOT NULL, \
         db_version INTEGER NOT NULL, site_id BLOB NOT NULL, cl INTEGER NOT NULL, seq INTEGER NOT NULL)";
 
     fn connect(state: &Rc<State>) -> Changes {

@@ -173,6 +173,28 @@ impl RowClock {
         }
     }
 
+    /// Records that a write at `at` set one cell.
+    pub fn set_cell(
+        &mut self,
+        at: Position,
+        site: SiteOrdinal,
+        column: ColumnId,
+        version: ColumnVersion,
+    ) {
+        self.forget_column(column);
+        match self.open_group(at, site) {
+            Some(group) => {
+                let offset = at.seq.0 - group.entry.at.seq.0;
+                group.cells.push(CellClock {
+                    column,
+                    version,
+                    offset,
+                });
+            }
+            None => self.set_cells(at, site, std::iter::once((column, version))),
+        }
+    }
+
     /// The group that cells at `at` may join: of the same write, with no other entry of the row in between.
     fn open_group(&mut self, at: Position, site: SiteOrdinal) -> Option<&mut Group> {
         let sentinel_at = self.sentinel.map(|entry| entry.at);

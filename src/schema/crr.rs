@@ -160,7 +160,10 @@ impl Crr {
 
     /// A replicated column by name, in any ASCII case, with its index in `columns`.
     pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
-        let index = *self.by_name.get(name.to_ascii_lowercase().as_str())?;
+        let index = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => *self.by_name.get(name.to_ascii_lowercase().as_str())?,
+            false => *self.by_name.get(name)?,
+        };
         Some((index, &self.columns[index]))
     }
 

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use std::rc::Rc;
 
-/// A full buffer is written out: about 20 MB of records.
+/// A buffer of so many records is written before it grows: about 20 MB.
 pub const RECORDS_MAX: usize = 1 << 16;
 
 /// A record in the buffer.
@@ -104,6 +104,19 @@ impl ClockBuffer {
                 before,
             });
         }
+    }
+
+    /// Takes a row's record out: whoever takes it puts it back.
+    pub fn take(&mut self, table: TableId, key: &Key) -> Option<RowClock> {
+        let table = self.tables.get_mut(&table)?;
+        let crr = Rc::clone(&table.crr);
+        let taken = table.clocks.remove(key)?;
+        self.len -= 1;
+        if self.is_older(taken.since) {
+            let (key, before) = (key.clone(), Some(taken.clone()));
+            self.undo.push(Undo { crr, key, before });
+        }
+        Some(taken.clock)
     }
 
     /// Takes all records out, to be written.

@@ -5,6 +5,7 @@
 
 use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal};
 use crate::crdt::clock::{Base, RowClock};
+use crate::crdt::value::Value;
 use crate::schema::{Crr, Key};
 use std::rc::Rc;
 
@@ -15,6 +16,10 @@ pub struct HeldRow {
     pub crr: Rc<Crr>,
     /// Its key
     pub key: Key,
+    /// The key as it came
+    pub pk: Vec<u8>,
+    /// The values of the key
+    pub values: Vec<Value>,
     /// Its clock
     pub clock: RowClock,
     /// Whether it is in the table

@@ -64,6 +64,11 @@ impl State {
         self.identity.borrow().site.clone()
     }
 
+    /// Whether this is this database's site id.
+    pub fn is_own_site(&self, site: &[u8]) -> bool {
+        self.identity.borrow().site == site
+    }
+
     /// The number that this database's triggers carry.
     pub fn database(&self) -> i64 {
         self.identity.borrow().database

@@ -17,6 +17,8 @@ pub struct Tables {
     has_other_triggers: bool,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
+    /// The table that was asked for last, as it was spelled
+    latest: Option<(String, Rc<Crr>)>,
 }
 
 impl Tables {
@@ -75,11 +77,19 @@ impl Tables {
 
     /// A table by name, in any ASCII case; none if there is no such table.
     pub fn by_name(&mut self, store: &Store, name: &str) -> Result<Option<Rc<Crr>>> {
-        let name = name.to_ascii_lowercase();
-        if let Some(crr) = self.by_name.get(&name).and_then(|id| self.by_id.get(id)) {
+        if let Some((latest, crr)) = &self.latest
+            && latest == name
+        {
             return Ok(Some(Rc::clone(crr)));
         }
-        self.load(store, sql::TABLE_BY_NAME, ValueRef::Text(name.as_bytes()))
+        let folded = name.to_ascii_lowercase();
+        let known = self.by_name.get(&folded).and_then(|id| self.by_id.get(id));
+        let found = match known {
+            Some(crr) => Some(Rc::clone(crr)),
+            None => self.load(store, sql::TABLE_BY_NAME, ValueRef::Text(folded.as_bytes()))?,
+        };
+        self.latest = found.clone().map(|crr| (name.to_owned(), crr));
+        Ok(found)
     }
 
     fn load(

@@ -40,11 +40,12 @@ struct Clock {
     next_seq: Seq,
 }
 
-/// The latest notes, in two generations of at most `NOTES_MAX`.
+/// The latest notes, in two generations of at most `NOTES_MAX`, each with its number.
 #[derive(Debug, Default)]
 struct Notes {
-    young: HashMap<(TableId, Key), Note>,
-    old: HashMap<(TableId, Key), Note>,
+    young: HashMap<(TableId, Key), (Note, u64)>,
+    old: HashMap<(TableId, Key), (Note, u64)>,
+    count: u64,
 }
 
 impl Notes {
@@ -52,7 +53,8 @@ impl Notes {
         if self.young.len() == NOTES_MAX {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert((table, key), note);
+        self.count += 1;
+        self.young.insert((table, key), (note, self.count));
     }
 
     fn take(&mut self, table: TableId, key: &Key) -> Option<Note> {
@@ -61,7 +63,13 @@ impl Notes {
         }
         let place = (table, key.clone());
         let (young, old) = (self.young.remove(&place), self.old.remove(&place));
-        young.or(old)
+        young.or(old).map(|(note, _)| note)
+    }
+
+    /// Drops the notes after the first `count`: what they are about was undone.
+    fn undo(&mut self, count: u64) {
+        self.young.retain(|_, (_, number)| *number <= count);
+        self.old.retain(|_, (_, number)| *number <= count);
     }
 }
 
@@ -78,6 +86,7 @@ struct Savepoint {
     index: i32,
     run: Option<Run>,
     rows_impacted: i64,
+    notes: u64,
 }
 
 /// The state of the open transaction.
@@ -293,6 +302,22 @@ impl State {
         self.store.clock(crr, key)
     }
 
+    /// As `find_clock`, for a row that will be held: a record that waits to be written leaves the buffer, so
+    /// that it can't be written behind the back of its holder. Says whether it did.
+    pub fn take_clock(&self, crr: &Crr, key: &Key) -> Result<(Option<RowClock>, bool)> {
+        let taken = self.transaction.borrow_mut().clocks.take(crr.id, key);
+        match taken {
+            Some(clock) => Ok((Some(clock), true)),
+            None => Ok((self.find_clock(crr, key)?, false)),
+        }
+    }
+
+    /// Writes the records if there are many. Only between rows: nobody may work on a copy of one meanwhile.
+    pub fn relieve(&self) -> Result<()> {
+        let is_full = self.transaction.borrow().clocks.len() >= RECORDS_MAX;
+        if is_full { self.flush_clocks() } else { Ok(()) }
+    }
+
     /// Rows beyond the greatest stored key are known to have no stored record.
     fn is_beyond_clocks(&self, crr: &Crr, key: &Key) -> Result<bool> {
         if let Some(last) = self.transaction.borrow().last_clock_keys.get(&crr.id) {
@@ -393,17 +418,28 @@ impl State {
         }
     }
 
+    /// The key of the held row, if it came as these bytes.
+    pub fn held_key(&self, table: TableId, pk: &[u8]) -> Option<Key> {
+        let transaction = self.transaction.borrow();
+        let held = transaction.held.as_ref()?;
+        (held.crr.id == table && held.pk == pk).then(|| held.key.clone())
+    }
+
     /// The held row if it is this one; any other is written first.
     pub fn take_held(&self, crr: &Crr, key: &Key) -> Result<Option<HeldRow>> {
         let held = self.transaction.borrow_mut().held.take();
         match held {
             Some(held) if held.is_of(crr, key) => Ok(Some(held)),
-            Some(other) => self.write_held(other).map(|()| None),
+            Some(other) => {
+                self.write_held(other)?;
+                self.relieve()?;
+                Ok(None)
+            }
             None => Ok(None),
         }
     }
 
-    /// Tells whether this is still the same transaction, with nothing undone: an error may have ended it.
+    /// Tells whether this is still the same transaction: an error may have ended it underneath.
     pub fn epoch(&self) -> u64 {
         self.epoch.get()
     }
@@ -513,6 +549,7 @@ impl State {
             index,
             run: transaction.run.clone(),
             rows_impacted: transaction.rows_impacted,
+            notes: transaction.notes.count,
         };
         transaction.savepoints.push(savepoint);
         transaction.clocks.mark();
@@ -533,7 +570,6 @@ impl State {
     /// SQLite: the work since this savepoint is undone; the savepoint stays. The version and the seqs that
     /// were given out since stay given out.
     pub fn on_rollback_to(&self, index: i32) {
-        self.start_epoch();
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
         let outside = transaction
@@ -542,27 +578,28 @@ impl State {
             .filter(|savepoint| savepoint.index < index)
             .count();
         let reached = transaction.savepoints.drain(outside..).next();
-        let (run, rows_impacted) = match reached {
+        let (run, rows_impacted, notes) = match reached {
             Some(savepoint) if savepoint.index == index => {
                 transaction.clocks.undo(outside);
-                (savepoint.run, savepoint.rows_impacted)
+                (savepoint.run, savepoint.rows_impacted, savepoint.notes)
             }
             // A savepoint older than the first write was never announced: nothing was done when it was set.
             _ => {
                 transaction.clocks.forget();
-                (None, 0)
+                (None, 0, 0)
             }
         };
+        transaction.notes.undo(notes);
         transaction.savepoints.push(Savepoint {
             index,
             run: run.clone(),
             rows_impacted,
+            notes,
         });
         transaction.clocks.mark();
         transaction.run = run;
         transaction.rows_impacted = rows_impacted;
         transaction.held = None;
-        transaction.notes = Notes::default();
         transaction.sites.clear();
         transaction.merge_equal_values = None;
         transaction.last_clock_keys.clear();

@@ -129,18 +129,23 @@ impl Store {
         let mut undo =
             [sql::WORK_UNDO, sql::WORK_RELEASE].map(|text| self.connection.prepare(text));
         let mut abandon = self.connection.prepare(sql::WORK_ABANDON);
-        self.connection.execute(sql::WORK_BEGIN)?;
-        let outcome = work().and_then(|done| {
-            self.connection.execute(sql::WORK_RELEASE)?;
-            Ok(done)
-        });
+        // Each of these may say that it was interrupted after it was done; then undoing says that there is
+        // no such savepoint, or finds it.
+        let outcome = self
+            .connection
+            .execute(sql::WORK_BEGIN)
+            .and_then(|()| work())
+            .and_then(|done| self.connection.execute(sql::WORK_RELEASE).map(|()| done));
         if outcome.is_err() {
-            let undone = undo
-                .iter_mut()
-                .all(|undo| undo.as_mut().is_ok_and(|undo| undo.step().is_ok()));
-            if !undone {
-                // The undoing was interrupted too. A statement that writes, interrupted, makes SQLite roll
-                // back the whole transaction, as it does for an interrupted INSERT of the application.
+            let undone = undo.iter_mut().try_for_each(|undo| {
+                undo.as_mut()
+                    .map_err(|error| error.clone())?
+                    .step()
+                    .map(drop)
+            });
+            if undone.is_err_and(|error| error.is_interrupt()) {
+                // A statement that writes, interrupted, makes SQLite roll back the whole transaction, as it
+                // does for an interrupted INSERT of the application.
                 let _ = abandon.as_mut().map(Statement::step);
             }
         }

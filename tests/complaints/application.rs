@@ -108,6 +108,7 @@ fn complaint_22_a_thousand_updates_of_a_row_cost_no_more_than_one() {
     let directory = scratch_dir();
     let path = directory.join("db");
     let connection = open(&path);
+    exec(&connection, "PRAGMA synchronous = OFF");
     create_crr(&connection, "t", TABLE);
     exec(
         &connection,

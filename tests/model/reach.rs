@@ -19,7 +19,7 @@ situations! {
     TieWon, TieLost, TieOfEqualValues, TieWonBySite,
     TombstoneMerged, TombstoneOfUnknownRow, LifeStartedBySentinel, RevivedBySentinel, RevivedByCell, CellZeroed, ZeroedCellMerged,
     MergeRefused, MergeRefusedByConstraint,
-    Rollback, RollbackToSavepoint, NestedSavepoint, VersionRaised, ReadInsideTransaction, MergeBesideLocalWrite,
+    Rollback, RollbackToSavepoint, NestedSavepoint, VersionRaised, QuietStatement, ReadInsideTransaction, MergeBesideLocalWrite,
     DeliveredWhole, DeliveredInPart, DeliveredTwice, DeliveredCellByCell, DeliveredOutOfOrder, PulledSinceCursor, Relayed, OwnChangeEchoed,
     Reopened, SecondConnection, RebuiltFromChanges, EqualValuesMergedSchedule, RecursiveTriggersSchedule,
 }

@@ -116,19 +116,35 @@ impl Generator<'_> {
     }
 
     fn action(&mut self, replica: usize, is_in_transaction: bool) -> Action {
-        match self.random.below(if is_in_transaction { 100 } else { 75 }) {
-            0..66 => Action::Write(self.statement()),
-            66..72 => Action::Merge(self.delivery(replica)),
-            72..75 => Action::MergeRefused {
+        match self.random.below(if is_in_transaction { 100 } else { 70 }) {
+            0..55 => Action::Write(self.statement()),
+            55..63 => Action::Merge(self.delivery(replica)),
+            63..66 => Action::MergeRefused {
                 delivery: self.delivery(replica),
                 flaw: self.flaw(),
             },
-            75..84 => Action::Savepoint,
-            84..88 => Action::Release(self.random.below(4)),
-            88..94 => Action::RollbackTo(self.random.below(4)),
-            94..95 => Action::RaiseVersion(self.random.between(1, 60) as i64),
+            66..70 => Action::Quiet(self.quiet(is_in_transaction)),
+            70..80 => Action::Savepoint,
+            80..84 => Action::Release(self.random.below(4)),
+            84..92 => Action::RollbackTo(self.random.below(4)),
+            92..93 => Action::RaiseVersion(self.random.between(1, 60) as i64),
             _ => Action::Read,
         }
+    }
+
+    fn quiet(&mut self, is_in_transaction: bool) -> &'static str {
+        let anywhere = [
+            "SELECT crsql_finalize()",
+            "INSERT INTO crsql_changes SELECT * FROM crsql_changes",
+            "SELECT count(*) FROM crsql_changes WHERE site_id = crsql_site_id()",
+            "CREATE TABLE IF NOT EXISTS plain(x); INSERT INTO plain VALUES (1)",
+            "DROP TABLE IF EXISTS plain",
+            "SAVEPOINT empty; RELEASE empty",
+        ];
+        let alone = ["VACUUM", "ANALYZE", "PRAGMA wal_checkpoint"];
+        let is_alone = !is_in_transaction && self.random.percent(40);
+        let choices = if is_alone { &alone[..] } else { &anywhere[..] };
+        choices[self.random.below(choices.len())]
     }
 
     fn flaw(&mut self) -> Flaw {

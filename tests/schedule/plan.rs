@@ -61,6 +61,8 @@ pub enum Action {
         flaw: Flaw,
     },
     Read,
+    /// SQL that must change nothing that is replicated.
+    Quiet(&'static str),
 }
 
 #[derive(Clone, Copy, Debug)]

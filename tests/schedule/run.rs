@@ -260,6 +260,10 @@ impl World {
                 self.nodes[node].model.raise_next_version(*version);
                 self.run(node, &format!("SELECT crsql_next_db_version({version})"))
             }
+            Action::Quiet(text) => {
+                self.reach.met(Situation::QuietStatement);
+                self.run(node, text)
+            }
             Action::Read => {
                 self.say(node, || "SELECT * FROM crsql_changes;".to_owned());
                 self.reach.met(Situation::ReadInsideTransaction);

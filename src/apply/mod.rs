@@ -1,0 +1,322 @@
+//! Merging changes of other replicas: `INSERT INTO crsql_changes`.
+//!
+//! The change is checked and decided on before anything is written; the row in the table is written first, as
+//! the only step that a constraint can refuse; the clock follows in memory and is written with its row group.
+
+mod incoming;
+
+use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal};
+use crate::crdt::clock::RowClock;
+use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
+use crate::crdt::value::Value;
+use crate::error::{Error, Result};
+use crate::schema::Crr;
+use crate::schema::crr::{slot, write_slot};
+use crate::sql::{self, Part, quoted};
+use crate::sqlite::value::Arguments;
+use crate::state::transaction::Planned;
+use crate::state::{HeldRow, State};
+use incoming::Incoming;
+use std::rc::Rc;
+
+/// Merges one change; 0 if it was ignored, else a number that is not 0.
+pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
+    let incoming = incoming::read(state, arguments)?;
+    let Some(_merging) = state.start_merging() else {
+        return Err(Error::Change(
+            "a trigger inserted into crsql_changes while a merge was running; merge from the application".to_owned(),
+        ));
+    };
+    let epoch = state.epoch();
+    let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
+        Some(held) => held,
+        None => load(state, &incoming)?,
+    };
+    let outcome = merge(state, &incoming, &mut held);
+    state.hold(held, epoch);
+    state.settle();
+    let applied = outcome?;
+    state.count_impact(applied);
+    Ok(if applied == 0 {
+        0
+    } else {
+        state.pending_version()?.to_sql()
+    })
+}
+
+fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
+    let (crr, key) = (&incoming.crr, &incoming.key);
+    let values = crr.key_values(key)?;
+    let text = || crr.row_sql(sql::ROW_EXISTS, &[]);
+    let exists = crr
+        .statements
+        .with(slot::ROW_EXISTS, state.store.connection, text, |find| {
+            Ok(find
+                .first(values.iter().map(Value::as_ref), |_| ())?
+                .is_some())
+        })?;
+    let (record, is_unwritten) = state.take_clock(crr, key)?;
+    let was_unknown = record.is_none() && !exists;
+    let clock = match record {
+        Some(clock) => clock,
+        None if exists => RowClock::pristine(),
+        None => RowClock::unknown(),
+    };
+    Ok(HeldRow {
+        crr: Rc::clone(crr),
+        key: key.clone(),
+        pk: incoming.pk.to_vec(),
+        values,
+        clock,
+        exists,
+        was_unknown,
+        is_dirty: is_unwritten,
+    })
+}
+
+/// Decides and carries out; gives the number of events that were applied.
+fn merge(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<i64> {
+    let column = incoming
+        .cell
+        .as_ref()
+        .map(|(index, _)| &incoming.crr.columns[*index]);
+    let known = Known {
+        cl: held.clock.cl,
+        exists: held.exists,
+        cell: column.and_then(|column| held.clock.column_version(column.id)),
+    };
+    let mut verdict = judge(known, incoming.cl, incoming.claim);
+    if verdict == Verdict::Tie {
+        let wins = incoming_wins_tie(state, incoming, held)?;
+        verdict = if wins {
+            Verdict::Write
+        } else {
+            Verdict::Ignore
+        };
+    }
+    match verdict {
+        Verdict::Ignore | Verdict::Tie => Ok(0),
+        Verdict::Delete => delete(state, incoming, held),
+        Verdict::Revive => revive(state, incoming, held),
+        Verdict::Write => write(state, incoming, held, false),
+        Verdict::ReviveAndWrite => write(state, incoming, held, true),
+    }
+}
+
+fn delete(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<i64> {
+    let (crr, key) = (&incoming.crr, &incoming.key);
+    let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
+    if held.exists {
+        if !delete_row(state, crr, held)? {
+            return Ok(0);
+        }
+        held.exists = false;
+        state.take_note(crr.id, key);
+    }
+    held.clock
+        .start_over(incoming.cl, state.keep(planned), site);
+    held.is_dirty = true;
+    Ok(1)
+}
+
+fn revive(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<i64> {
+    let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
+    if !held.exists && !insert_row(state, &incoming.crr, held, None)? {
+        return Ok(0);
+    }
+    held.exists = true;
+    let at = state.keep(planned);
+    held.clock
+        .revive(incoming.cl, at, site, incoming.crr.column_ids());
+    held.is_dirty = true;
+    Ok(1)
+}
+
+fn write(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, revives: bool) -> Result<i64> {
+    let (Some((index, value)), Claim::Cell(version)) = (&incoming.cell, incoming.claim) else {
+        return Err(Error::Internal(
+            "a sentinel was to be written to a cell".to_owned(),
+        ));
+    };
+    let events = 1 + u64::from(revives);
+    let (planned, site) = (plan(state, incoming, events)?, ordinal(state, incoming)?);
+    let is_written = if held.exists {
+        update_cell(state, &incoming.crr, held, *index, value)?
+    } else {
+        insert_row(state, &incoming.crr, held, Some((*index, value)))?
+    };
+    if !is_written {
+        return Ok(0);
+    }
+    held.exists = true;
+    let first = state.keep(planned);
+    if revives {
+        held.clock
+            .revive(incoming.cl, first, site, incoming.crr.column_ids());
+    }
+    held.clock.cl = incoming.cl;
+    let at = Position {
+        seq: first.seq.plus(events - 1),
+        ..first
+    };
+    let cell = (incoming.crr.columns[*index].id, version);
+    held.clock.set_cells(at, site, std::iter::once(cell));
+    held.is_dirty = true;
+    Ok(events as i64)
+}
+
+/// The place in the log, planned before anything is written: what may fail comes before the row.
+fn plan(state: &State, incoming: &Incoming<'_>, events: u64) -> Result<Planned> {
+    state.plan_merged(incoming.version, incoming.seq, events)
+}
+
+fn ordinal(state: &State, incoming: &Incoming<'_>) -> Result<SiteOrdinal> {
+    match incoming.site {
+        Some(site) => state.site_ordinal(site),
+        None => Ok(SiteOrdinal::LOCAL),
+    }
+}
+
+fn incoming_wins_tie(state: &State, incoming: &Incoming<'_>, held: &HeldRow) -> Result<bool> {
+    let Some((index, value)) = &incoming.cell else {
+        return Ok(false);
+    };
+    let crr = &incoming.crr;
+    let names = sql::join(
+        ", ",
+        crr.columns
+            .iter()
+            .map(|column| sql::column_of("t", &column.name)),
+    );
+    let text = || crr.row_sql(sql::ROW_GET, &[("columns", Part::Sql(&names))]);
+    let here = crr
+        .statements
+        .with(slot::ROW_GET, state.store.connection, text, |get| {
+            get.first(held.values.iter().map(Value::as_ref), |row| {
+                row.value(*index).to_owned()
+            })
+        })?;
+    let here = here.unwrap_or(Value::Null);
+    if !state.merges_equal_values()? {
+        return Ok(settles_tie(
+            here.as_ref(),
+            value.as_ref(),
+            EqualValues::KeepLocal,
+        ));
+    }
+    let (local, held_site) = (
+        state.site_id(),
+        held_site(state, incoming, held, crr.columns[*index].id)?,
+    );
+    let equal = match incoming.site {
+        None => EqualValues::KeepLocal,
+        Some(site) => EqualValues::LargerSite {
+            held: held_site.as_deref().unwrap_or(&local),
+            incoming: site,
+        },
+    };
+    Ok(settles_tie(here.as_ref(), value.as_ref(), equal))
+}
+
+/// The site that wrote the cell held here; none if it can't be found, as for rows written with capture off.
+fn held_site(
+    state: &State,
+    incoming: &Incoming<'_>,
+    held: &HeldRow,
+    column: ColumnId,
+) -> Result<Option<Vec<u8>>> {
+    let clock = &held.clock;
+    let ordinal = match clock.column_site(column) {
+        Some(ordinal) => Some(ordinal),
+        None if clock.inherited.contains(&column) => clock.sentinel.map(|entry| entry.site),
+        None => {
+            state.flush()?;
+            let is_other = |at| {
+                let is_group = clock.groups.iter().any(|group| group.entry.at == at);
+                is_group || clock.sentinel.is_some_and(|entry| entry.at == at)
+            };
+            state
+                .store
+                .first_insert_site(incoming.crr.id, &incoming.key, is_other)?
+        }
+    };
+    ordinal
+        .map(|ordinal| state.store.site_id(ordinal))
+        .transpose()
+}
+
+/// Runs a statement that writes to the row; false if it changed nothing, as when a trigger of the
+/// application ignored it.
+fn write_row(
+    state: &State,
+    crr: &Crr,
+    slot: usize,
+    text: impl FnOnce() -> String,
+    held: &HeldRow,
+    value: Option<&Value>,
+) -> Result<bool> {
+    let values = held.values.iter().chain(value).map(Value::as_ref);
+    let changed = crr
+        .writes
+        .with(slot, state.store.connection, text, |statement| {
+            statement.run(values)
+        })
+        .map_err(|error| error.during(format_args!("merging into table {}", quoted(&crr.name))))?;
+    Ok(changed > 0)
+}
+
+/// Makes the row, with one cell or bare.
+fn insert_row(
+    state: &State,
+    crr: &Crr,
+    held: &HeldRow,
+    cell: Option<(usize, &Value)>,
+) -> Result<bool> {
+    let slot = cell.map_or(write_slot::ROW_INSERT_BARE, |(index, _)| {
+        write_slot::COLUMNS + 2 * index
+    });
+    let text = || {
+        let column = cell.map(|(index, _)| crr.columns[index].name.as_str());
+        let names = sql::join(", ", crr.key_names().chain(column).map(quoted));
+        let values = sql::parameters(1, crr.key_columns.len() + usize::from(column.is_some()));
+        crr.row_sql(
+            sql::ROW_INSERT,
+            &[
+                ("columns", Part::Sql(&names)),
+                ("values", Part::Sql(&values)),
+            ],
+        )
+    };
+    write_row(state, crr, slot, text, held, cell.map(|(_, value)| value))
+}
+
+/// Writes a cell of a row.
+fn update_cell(
+    state: &State,
+    crr: &Crr,
+    held: &HeldRow,
+    index: usize,
+    value: &Value,
+) -> Result<bool> {
+    let text = || {
+        let value = format!("?{}", crr.key_columns.len() + 1);
+        let column = &crr.columns[index].name;
+        crr.row_sql(
+            sql::ROW_UPDATE,
+            &[("column", Part::Name(column)), ("value", Part::Sql(&value))],
+        )
+    };
+    write_row(
+        state,
+        crr,
+        write_slot::COLUMNS + 2 * index + 1,
+        text,
+        held,
+        Some(value),
+    )
+}
+
+fn delete_row(state: &State, crr: &Crr, held: &HeldRow) -> Result<bool> {
+    let text = || crr.row_sql(sql::ROW_DELETE, &[]);
+    write_row(state, crr, write_slot::ROW_DELETE, text, held, None)
+}

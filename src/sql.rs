@@ -49,6 +49,12 @@ texts! {
     LOG_APPEND = "log/append.sql";
     /// Removes a log row.
     LOG_REMOVE = "log/remove.sql";
+    /// Removes a row of the log whatever its length.
+    LOG_REMOVE_RUN = "log/remove_run.sql";
+    /// The row of the log that a position falls into.
+    LOG_COVERING = "log/covering.sql";
+    /// The highest version given out.
+    LOG_VERSION = "log/version.sql";
     /// The end of the log.
     LOG_LAST = "log/last.sql";
     /// The log rows of a range of versions.

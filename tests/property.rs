@@ -26,7 +26,7 @@ use schedule::{generate, shapes, shrink};
 const SCHEDULES: u64 = 1_000;
 
 /// How many schedules of the model alone there are to one with databases.
-const MODEL_SCHEDULES_PER_SCHEDULE: u64 = 10;
+const MODEL_SCHEDULES_PER_SCHEDULE: u64 = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {

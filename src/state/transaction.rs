@@ -80,6 +80,18 @@ pub struct Planned {
     after: Clock,
 }
 
+/// So many records are looked for one by one before the greatest key is.
+const LOOKUPS_BEFORE_BOUND: u32 = 3;
+
+/// What is known of the greatest key with a stored record.
+#[derive(Debug)]
+enum Bound {
+    /// Nothing, after so many look-ups
+    Unknown(u32),
+    /// It is this one; none if there are no records
+    Known(Option<Key>),
+}
+
 /// What a savepoint has to bring back.
 #[derive(Debug)]
 struct Savepoint {
@@ -101,7 +113,7 @@ pub struct Transaction {
     savepoints: Vec<Savepoint>,
     rows_impacted: i64,
     merge_equal_values: Option<bool>,
-    last_clock_keys: HashMap<TableId, Option<Key>>,
+    last_clock_keys: HashMap<TableId, Bound>,
     sites: HashMap<Vec<u8>, SiteOrdinal>,
     /// The innermost savepoint at the time of a half-done statement; -1 outside of all
     doomed_in: Option<i32>,
@@ -113,30 +125,14 @@ impl State {
         if let Some(clock) = self.transaction.borrow().clock {
             return Ok(clock.committed);
         }
-        self.or_empty(|| self.stored_version())
-    }
-
-    fn stored_version(&self) -> Result<DbVersion> {
-        let floor = match self.store.setting(VERSION_FLOOR)? {
-            Some(Value::Integer(floor)) => DbVersion::from_sql(floor).unwrap_or_default(),
-            _ => DbVersion::default(),
-        };
-        let last = self
-            .store
-            .last_position()?
-            .map_or(DbVersion::default(), |at| at.version);
-        Ok(last.max(floor))
+        self.or_empty(|| self.store.last_version())
     }
 
     /// Makes sure that versions given out so far stay so when entries leave the log.
     pub fn keep_version_floor(&self) -> Result<()> {
-        let last = self
-            .store
-            .last_position()?
-            .map_or(DbVersion::default(), |at| at.version);
-        let floor = self.committed_version()?.max(last);
+        let floor = self.store.last_version()?.to_sql();
         self.store
-            .set_setting(VERSION_FLOOR, ValueRef::Integer(floor.to_sql()))
+            .set_setting(VERSION_FLOOR, ValueRef::Integer(floor))
     }
 
     fn clock(&self) -> Result<Clock> {
@@ -318,18 +314,31 @@ impl State {
         if is_full { self.flush_clocks() } else { Ok(()) }
     }
 
-    /// Rows beyond the greatest stored key are known to have no stored record.
+    /// Rows beyond the greatest stored key are known to have no stored record. Finding that key pays from a
+    /// few rows on.
     fn is_beyond_clocks(&self, crr: &Crr, key: &Key) -> Result<bool> {
-        if let Some(last) = self.transaction.borrow().last_clock_keys.get(&crr.id) {
-            return Ok(last.as_ref().is_none_or(|last| key > last));
+        let mut transaction = self.transaction.borrow_mut();
+        let is_beyond = |last: &Option<Key>| last.as_ref().is_none_or(|last| key > last);
+        match transaction
+            .last_clock_keys
+            .entry(crr.id)
+            .or_insert(Bound::Unknown(0))
+        {
+            Bound::Known(last) => return Ok(is_beyond(last)),
+            Bound::Unknown(asked) if *asked < LOOKUPS_BEFORE_BOUND => {
+                *asked += 1;
+                return Ok(false);
+            }
+            Bound::Unknown(_) => {}
         }
+        drop(transaction);
         let last = self.store.last_clock_key(crr)?;
-        let is_beyond = last.as_ref().is_none_or(|last| key > last);
+        let answer = is_beyond(&last);
         self.transaction
             .borrow_mut()
             .last_clock_keys
-            .insert(crr.id, last);
-        Ok(is_beyond)
+            .insert(crr.id, Bound::Known(last));
+        Ok(answer)
     }
 
     /// Takes over the record of a row, to be written with others.
@@ -362,30 +371,41 @@ impl State {
     fn write_clocks(&self, drained: Vec<Drained>) -> Result<()> {
         let mut entries = Vec::new();
         let mut superseded = Vec::new();
-        for (crr, clocks) in drained {
-            for (key, clock) in &clocks {
-                self.store.put_clock(&crr, key, clock)?;
-                let unlogged = clock.unlogged();
-                entries.extend(unlogged.map(|(entry, reserved)| {
-                    Run::new(entry.site, crr.id, entry.at, reserved, key)
-                }));
+        for (crr, clocks) in &drained {
+            for (key, clock) in clocks {
+                self.store.put_clock(crr, key, clock)?;
+                entries.extend(
+                    clock
+                        .unlogged()
+                        .map(|(entry, stride)| (entry, stride, crr.id, key)),
+                );
                 superseded.extend_from_slice(&clock.superseded);
             }
             if let Some((greatest, _)) = clocks.last() {
-                self.note_greatest(&crr, greatest);
+                self.note_greatest(crr, greatest);
             }
         }
         superseded.sort_unstable();
-        superseded
-            .iter()
-            .try_for_each(|at| self.store.remove(*at))?;
-        entries.sort_unstable_by_key(|run| run.at);
-        entries.iter().try_for_each(|run| self.store.append(run))
+        self.store.remove(&superseded)?;
+        entries.sort_unstable_by_key(|(entry, ..)| entry.at);
+        let joins_packed = !self.merges_equal_values()?;
+        let mut open: Option<Run> = None;
+        for (entry, stride, table, key) in entries {
+            let may_join = joins_packed || matches!(key, Key::Rowid(_));
+            let mut extend = |run: &mut Run| run.extend(entry.site, table, entry.at, stride, key);
+            if may_join && open.as_mut().is_some_and(&mut extend) {
+                continue;
+            }
+            if let Some(full) = open.replace(Run::new(entry.site, table, entry.at, stride, key)) {
+                self.store.append(&full)?;
+            }
+        }
+        open.iter().try_for_each(|run| self.store.append(run))
     }
 
     fn note_greatest(&self, crr: &Crr, key: &Key) {
         let mut transaction = self.transaction.borrow_mut();
-        if let Some(last) = transaction.last_clock_keys.get_mut(&crr.id)
+        if let Some(Bound::Known(last)) = transaction.last_clock_keys.get_mut(&crr.id)
             && last.as_ref().is_none_or(|last| key > last)
         {
             *last = Some(key.clone());

@@ -1,8 +1,8 @@
 //! The log: the order of change of all replicated tables.
 //!
-//! A row of it stands for one key, or for a run of keys that were first inserted one after another and are
-//! pristine unless a clock record says otherwise. Runs only ever grow at the right edge, in memory, until
-//! they are written; a written row is never changed, and only rows of one key are ever removed.
+//! A row of it stands for one key, or for a run of keys that were written one after another. Runs grow in
+//! memory until they are written. Of a written run keys may be taken out, which splits it; what is left
+//! keeps its positions.
 
 use super::{Slot, Store};
 use crate::crdt::change::{DbVersion, Position, Seq, SiteOrdinal, TableId};
@@ -99,6 +99,33 @@ impl Run {
         }
     }
 
+    /// What is left without the keys of these indexes, which ascend.
+    fn without(&self, indexes: &[u64]) -> Result<Vec<Run>> {
+        let mut left: Vec<Run> = Vec::new();
+        let mut indexes = indexes.iter().peekable();
+        for (index, entry) in (0..).zip(self.split()) {
+            if indexes.next_if(|taken| **taken == index).is_some() {
+                continue;
+            }
+            let (at, key) = entry?;
+            let joined = left
+                .last_mut()
+                .is_some_and(|last| last.extend(self.site, self.table, at, self.stride, &key));
+            if !joined {
+                left.push(Run::new(self.site, self.table, at, self.stride, &key));
+            }
+        }
+        Ok(left)
+    }
+
+    /// The index of the key at a position.
+    fn index_of(&self, at: Position) -> Option<u64> {
+        let distance = at.seq.0.checked_sub(self.at.seq.0)?;
+        let index = distance / self.stride.max(1);
+        (self.at.version == at.version && index < self.count && self.position(index) == at)
+            .then_some(index)
+    }
+
     /// Reads the current row of a scan.
     pub fn read(row: &Statement) -> Result<Run> {
         let number = |column| row.integer(column) as u64;
@@ -168,6 +195,14 @@ impl Iterator for RunSplit<'_> {
     }
 }
 
+/// A position as parameters.
+fn place(at: Position) -> [ValueRef<'static>; 2] {
+    [
+        ValueRef::Integer(at.version.to_sql()),
+        ValueRef::Integer(at.seq.to_sql()),
+    ]
+}
+
 fn damaged() -> Error {
     Error::Corrupt(
         "a row of crsql_log is damaged; restore the file, or rebuild it from a peer".to_owned(),
@@ -195,14 +230,40 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a row of one key.
-    pub fn remove(&self, at: Position) -> Result<()> {
-        let position = [
-            ValueRef::Integer(at.version.to_sql()),
-            ValueRef::Integer(at.seq.to_sql()),
-        ];
-        self.with(Slot::LogRemove, |remove| remove.run(position))?;
+    /// Takes entries out. `positions` ascend.
+    pub fn remove(&self, positions: &[Position]) -> Result<()> {
+        let mut rest = positions;
+        while let Some((at, others)) = rest.split_first() {
+            rest = others;
+            if self.with(Slot::LogRemove, |remove| remove.run(place(*at)))? == 1 {
+                continue;
+            }
+            let run = self.with(Slot::LogCovering, |find| find.first(place(*at), Run::read))?;
+            let Some(run) = run.transpose()? else {
+                continue;
+            };
+            let Some(first) = run.index_of(*at) else {
+                continue;
+            };
+            let mut taken = vec![first];
+            while let Some(index) = rest.first().and_then(|next| run.index_of(*next)) {
+                taken.push(index);
+                rest = &rest[1..];
+            }
+            self.with(Slot::LogRemoveRun, |remove| remove.run(place(run.at)))?;
+            run.without(&taken)?
+                .iter()
+                .try_for_each(|left| self.append(left))?;
+        }
         Ok(())
+    }
+
+    /// The highest version that was given out and committed, as far as this connection sees.
+    pub fn last_version(&self) -> Result<DbVersion> {
+        let version = self.with(Slot::LogVersion, |last| {
+            last.first([], |row| row.integer(0))
+        })?;
+        Ok(version.and_then(DbVersion::from_sql).unwrap_or_default())
     }
 
     /// The last position that is taken; none in an empty log.
@@ -246,18 +307,21 @@ impl Store {
         if alone.is_some() {
             return Ok(alone);
         }
-        let run = self.with(Slot::LogByRun, |runs| {
-            runs.first(parameters, |row| {
-                (row.integer(0), row.integer(1), row.integer(2))
-            })
-        })?;
-        Ok(run
-            .filter(|(_, first, count)| {
-                rowid
-                    .checked_sub(*first)
-                    .is_some_and(|distance| distance < *count)
-            })
-            .map(|(site, ..)| SiteOrdinal(site as u64)))
+        self.with(Slot::LogByRun, |runs| {
+            runs.bind_all(parameters)?;
+            while runs.step()? {
+                let number = |column| runs.integer(column) as u64;
+                let index = rowid.wrapping_sub(runs.integer(3)) as u64;
+                let seq = Seq(number(1)).plus(index * number(4));
+                if !is_other(Position {
+                    version: DbVersion(number(0)),
+                    seq,
+                }) {
+                    return Ok(Some(SiteOrdinal(number(2))));
+                }
+            }
+            Ok(None)
+        })
     }
 
     /// Makes the entries of a key findable: indexes, and packed keys on rows of their own.
@@ -268,7 +332,7 @@ impl Store {
             runs.push(Run::read(&packed)?);
         }
         for run in &runs {
-            self.remove(run.at)?;
+            self.with(Slot::LogRemoveRun, |remove| remove.run(place(run.at)))?;
             for entry in run.split() {
                 let (at, key) = entry?;
                 self.append(&Run::new(run.site, run.table, at, run.stride, &key))?;
@@ -320,6 +384,39 @@ mod tests {
             .map(|entry| entry.map(|(at, key)| (at.seq.0, key)))
             .collect();
         assert_eq!(keys, [Ok((0, Key::Rowid(7))), Ok((4, Key::Rowid(8)))]);
+    }
+
+    #[test]
+    fn a_run_that_loses_keys_keeps_the_positions_of_the_others() {
+        let (site, table) = (SiteOrdinal::LOCAL, TableId(1));
+        let mut run = Run::new(site, table, at(10), 2, &Key::Rowid(5));
+        for index in 1..6 {
+            assert!(run.extend(
+                site,
+                table,
+                at(10 + 2 * index),
+                2,
+                &Key::Rowid(5 + index as i64)
+            ));
+        }
+        assert_eq!(run.index_of(at(14)), Some(2));
+        assert_eq!(run.index_of(at(15)), None, "between two keys");
+        assert_eq!(run.index_of(at(22)), None, "past the end");
+        let left = run.without(&[0, 2, 3]).unwrap();
+        let keys: Vec<_> = left
+            .iter()
+            .flat_map(|run| run.split())
+            .collect::<Result<_>>()
+            .unwrap();
+        assert_eq!(
+            keys,
+            [
+                (at(12), Key::Rowid(6)),
+                (at(18), Key::Rowid(9)),
+                (at(20), Key::Rowid(10))
+            ]
+        );
+        assert_eq!(left.len(), 2);
     }
 
     #[test]

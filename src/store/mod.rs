@@ -24,6 +24,9 @@ pub struct Store {
 pub enum Slot {
     LogAppend,
     LogRemove,
+    LogRemoveRun,
+    LogCovering,
+    LogVersion,
     LogLast,
     LogScan,
     LogScanWithin,
@@ -43,6 +46,9 @@ impl Slot {
         match self {
             Slot::LogAppend => sql::LOG_APPEND,
             Slot::LogRemove => sql::LOG_REMOVE,
+            Slot::LogRemoveRun => sql::LOG_REMOVE_RUN,
+            Slot::LogCovering => sql::LOG_COVERING,
+            Slot::LogVersion => sql::LOG_VERSION,
             Slot::LogLast => sql::LOG_LAST,
             Slot::LogScan => sql::LOG_SCAN,
             Slot::LogScanWithin => sql::LOG_SCAN_WITHIN,

@@ -139,6 +139,65 @@ fn sites() {
     }
 }
 
+/// What is no packed key of one INTEGER, and why.
+const BAD_KEYS: [(&str, &str); 19] = [
+    ("x''", "it is no packed key, it is empty"),
+    (
+        "x'01'",
+        "it is no packed key, it ends in the middle of a value",
+    ),
+    (
+        "x'0109'",
+        "it is no packed key, it ends in the middle of a value",
+    ),
+    (
+        "x'010b0561'",
+        "it is no packed key, it ends in the middle of a value",
+    ),
+    (
+        "x'0102400000'",
+        "it is no packed key, it ends in the middle of a value",
+    ),
+    (
+        "x'0143ffffffffffffffff'",
+        "it is no packed key, it ends in the middle of a value",
+    ),
+    (
+        "x'0107'",
+        "it is no packed key, it has the unknown type tag 7",
+    ),
+    (
+        "x'0100'",
+        "it is no packed key, it has the unknown type tag 0",
+    ),
+    (
+        "x'014900000000000000000001'",
+        "it is no packed key, it has a number wider than eight bytes",
+    ),
+    (
+        "x'014b000000000000000001'",
+        "it is no packed key, it has a number wider than eight bytes",
+    ),
+    (
+        "x'010b01ff'",
+        "it is no packed key, it has text that is not valid UTF-8",
+    ),
+    (
+        "x'01090100'",
+        "it is no packed key, it goes on after its last value",
+    ),
+    (
+        "x'01027ff8000000000000'",
+        "it is no packed key, it has a real that is not a number",
+    ),
+    ("x'00'", "it has 0 values for 1 key columns"),
+    ("x'0209010902'", "it has 2 values for 1 key columns"),
+    ("x'0105'", "\"k\" can't be NULL"),
+    ("x'010b0161'", "\"k\" must be an INTEGER"),
+    ("x'010c0161'", "\"k\" must be an INTEGER"),
+    ("x'01023ff8000000000000'", "\"k\" must be an INTEGER"),
+];
+
 #[test]
 fn keys() {
     let connection = prepared();
@@ -158,63 +217,7 @@ fn keys() {
     for value in ["NULL", "1", "1.5", "'text'", "''"] {
         refused("t", value, "it is not a BLOB made by crsql_pack_columns");
     }
-    for (value, reason) in [
-        ("x''", "it is no packed key, it is empty"),
-        (
-            "x'01'",
-            "it is no packed key, it ends in the middle of a value",
-        ),
-        (
-            "x'0109'",
-            "it is no packed key, it ends in the middle of a value",
-        ),
-        (
-            "x'010b0561'",
-            "it is no packed key, it ends in the middle of a value",
-        ),
-        (
-            "x'0102400000'",
-            "it is no packed key, it ends in the middle of a value",
-        ),
-        (
-            "x'0143ffffffffffffffff'",
-            "it is no packed key, it ends in the middle of a value",
-        ),
-        (
-            "x'0107'",
-            "it is no packed key, it has the unknown type tag 7",
-        ),
-        (
-            "x'0100'",
-            "it is no packed key, it has the unknown type tag 0",
-        ),
-        (
-            "x'014900000000000000000001'",
-            "it is no packed key, it has a number wider than eight bytes",
-        ),
-        (
-            "x'014b000000000000000001'",
-            "it is no packed key, it has a number wider than eight bytes",
-        ),
-        (
-            "x'010b01ff'",
-            "it is no packed key, it has text that is not valid UTF-8",
-        ),
-        (
-            "x'01090100'",
-            "it is no packed key, it goes on after its last value",
-        ),
-        (
-            "x'01027ff8000000000000'",
-            "it is no packed key, it has a real that is not a number",
-        ),
-        ("x'00'", "it has 0 values for 1 key columns"),
-        ("x'0209010902'", "it has 2 values for 1 key columns"),
-        ("x'0105'", "\"k\" can't be NULL"),
-        ("x'010b0161'", "\"k\" must be an INTEGER"),
-        ("x'010c0161'", "\"k\" must be an INTEGER"),
-        ("x'01023ff8000000000000'", "\"k\" must be an INTEGER"),
-    ] {
+    for (value, reason) in BAD_KEYS {
         refused("t", value, reason);
     }
     refused("pair", "x'010901'", "it has 1 values for 2 key columns");

@@ -26,15 +26,30 @@ fn prepared(create: &str) -> Connection {
     connection
 }
 
-/// What a peer sends about the same rows.
-fn incoming(create: &str) -> Vec<Change> {
+/// A peer that has the same rows and has written to them.
+fn peer(create: &str) -> Connection {
     let peer = prepared(create);
     exec(
         &peer,
-        "UPDATE t SET a = 'from the peer', b = 'peer'; DELETE FROM t WHERE k = 1; INSERT INTO t(k, a) VALUES (3, 'life'), (9, 9); \
-         UPDATE t SET k = 10 WHERE k = 5",
+        "UPDATE t SET a = 'from the peer', b = 'peer'; DELETE FROM t WHERE k = 1; \
+         INSERT INTO t(k, a) VALUES (3, 'life'), (9, 9); UPDATE t SET k = 10 WHERE k = 5",
     );
-    changes(&peer, 0)
+    peer
+}
+
+/// What the peer sends.
+fn incoming(create: &str) -> Vec<Change> {
+    changes(&peer(create), 0)
+}
+
+/// The same as one statement.
+fn incoming_statement(create: &str) -> String {
+    let rows: String = one(
+        &peer(create),
+        "SELECT group_concat(format('(%Q, %s, %Q, %s, %d, %d, %s, %d, %d)', \"table\", quote(pk), cid, quote(val), \
+         col_version, db_version, quote(site_id), cl, seq)) FROM crsql_changes",
+    );
+    format!("INSERT INTO crsql_changes VALUES {rows}")
 }
 
 /// A connection whose statements stop after so many steps of SQLite's machine; 0 never stops them.
@@ -145,6 +160,17 @@ fn interrupted_merges() {
             connection.execute_batch("BEGIN")?;
             try_merge(connection, &incoming)?;
             connection.execute_batch("COMMIT")
+        });
+    }
+}
+
+#[test]
+fn interrupted_merges_of_many_rows_in_one_statement() {
+    for create in [CREATE, CREATE_TEXT] {
+        let statement = incoming_statement(create);
+        interrupted_at_every_step(create, &|connection| connection.execute_batch(&statement));
+        interrupted_at_every_step(create, &|connection| {
+            connection.execute_batch(&format!("SAVEPOINT s; {statement}; RELEASE s"))
         });
     }
 }

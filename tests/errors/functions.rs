@@ -189,6 +189,11 @@ fn packing() {
         ),
         "crsql: crsql_pack_columns takes at most 255 values"
     );
+}
+
+#[test]
+fn unpacking() {
+    let connection = open_memory();
     let no_key = "crsql: the argument of crsql_unpack_columns is no packed key:";
     for (argument, text) in [
         ("1", format!("{no_key} it is not a BLOB")),

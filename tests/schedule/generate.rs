@@ -169,9 +169,9 @@ impl Generator<'_> {
         Delivery {
             from,
             selection: self.random.weighted(&[
-                (50, Selection::SinceCursor),
-                (20, Selection::Everything),
-                (30, part),
+                (42, Selection::SinceCursor),
+                (13, Selection::Everything),
+                (45, part),
             ]),
             order: self.random.weighted(&[
                 (60, Order::AsSent),
@@ -216,7 +216,7 @@ impl Generator<'_> {
             (10, OnConflict::Rollback),
         ]);
         let columns = self.insert_columns(chosen);
-        let rows = if self.random.percent(12) {
+        let rows = if self.random.percent(7) {
             self.bulk_rows(chosen, &columns)
         } else {
             let count = self.random.weighted(&[(60, 1), (20, 2), (20, 4)]);
@@ -319,7 +319,7 @@ impl Generator<'_> {
             0..8 if is_alias => Value::Null,
             8..10 if is_alias => Value::Text("no number".to_owned()),
             0..3 if !is_strict => Value::Real(f64::NAN),
-            10..18 if position == 0 => self.some_bulk_key(chosen),
+            10..15 if position == 0 => self.some_bulk_key(chosen),
             _ => {
                 let pool = &self.pools[chosen][position];
                 pool[self.random.below(pool.len())].clone()
@@ -338,7 +338,7 @@ impl Generator<'_> {
             .iter()
             .map(|pool| pool[self.random.below(pool.len())].clone())
             .collect();
-        if self.random.percent(12) {
+        if self.random.percent(8) {
             key[0] = self.some_bulk_key(chosen);
         }
         key

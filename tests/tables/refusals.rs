@@ -1,5 +1,7 @@
 //! Every kind of table that `crsql_as_crr` refuses: with which text, and that nothing stays behind.
 
+use std::ffi::{c_int, c_void};
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, ffi};
 
@@ -244,17 +246,33 @@ fn a_column_named_like_the_sentinel() {
     check(&connection, &["x"]);
 }
 
-#[test]
-fn collations_under_which_one_key_has_two_spellings() {
+/// Adds the collation `mine`, under which all texts are equal.
+fn add_collation(connection: &Connection) {
     unsafe extern "C" fn same(
-        _: *mut std::ffi::c_void,
-        _: i32,
-        _: *const std::ffi::c_void,
-        _: i32,
-        _: *const std::ffi::c_void,
-    ) -> i32 {
+        _: *mut c_void,
+        _: c_int,
+        _: *const c_void,
+        _: c_int,
+        _: *const c_void,
+    ) -> c_int {
         0
     }
+    // SAFETY: the handle is open, and the function has the type that SQLite asks for.
+    let code = unsafe {
+        ffi::sqlite3_create_collation_v2(
+            connection.handle(),
+            c"mine".as_ptr(),
+            ffi::SQLITE_UTF8,
+            std::ptr::null_mut(),
+            Some(same),
+            None,
+        )
+    };
+    assert_eq!(code, ffi::SQLITE_OK);
+}
+
+#[test]
+fn collations_under_which_one_key_has_two_spellings() {
     let reason = |column: &str, collation: &str| {
         format!(
             "crsql: table \"x\" can't be replicated: it compares the key column \"{column}\" by {collation}, so that two \
@@ -285,18 +303,7 @@ fn collations_under_which_one_key_has_two_spellings() {
         ),
     ] {
         let connection = open_memory();
-        // SAFETY: the handle is open, and the function has the type that SQLite asks for.
-        let code = unsafe {
-            ffi::sqlite3_create_collation_v2(
-                connection.handle(),
-                c"mine".as_ptr(),
-                ffi::SQLITE_UTF8,
-                std::ptr::null_mut(),
-                Some(same),
-                None,
-            )
-        };
-        assert_eq!(code, ffi::SQLITE_OK);
+        add_collation(&connection);
         exec(&connection, create);
         refused(&connection, "crsql_as_crr('x')", &reason(column, collation));
     }

@@ -13,7 +13,7 @@ use crate::schema::{Crr, Key};
 use crate::sql;
 use crate::sqlite::value::Arguments;
 use crate::state::State;
-use crate::state::transaction::Note;
+use crate::state::notes::Note;
 use std::rc::Rc;
 
 const LOCAL: SiteOrdinal = SiteOrdinal::LOCAL;

@@ -12,6 +12,11 @@
 //! crdt     error            pure
 //! ```
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod apply;
 mod capture;
 mod changes;

@@ -1,7 +1,7 @@
 //! Random schedules of several replicas: first the merge rules by themselves, then the library against the model.
 //!
 //! `CRSQL_SCHEDULES=n` runs n schedules, `CRSQL_SEED=s` replays the one with that seed. A failing schedule is made short and
-//! printed as the statements that led there.
+//! printed as the statements that led there. `CRSQL_LARGE=n` runs n transactions that touch tens of thousands of rows.
 
 #![allow(
     clippy::expect_used,
@@ -21,7 +21,7 @@ use model::reach::{Reach, Situation};
 use model::table::Table;
 use schedule::plan::Plan;
 use schedule::run::{Outcome, World};
-use schedule::{generate, shapes, shrink};
+use schedule::{generate, large, shapes, shrink};
 
 const SCHEDULES: u64 = 1_000;
 
@@ -155,6 +155,17 @@ fn run_world(world: &mut World, plan: &Plan, directory: Option<&Path>) -> Outcom
         world.step(step)?;
     }
     world.finish(plan, directory)
+}
+
+#[test]
+fn transactions_larger_than_the_buffers_agree_with_the_model() {
+    let scratch = support::scratch_dir();
+    for seed in 0..number_from("CRSQL_LARGE").unwrap_or(2) {
+        let [by_rowid, by_key] = large::tables();
+        let table = if seed % 2 == 0 { by_rowid } else { by_key };
+        let outcome = large::run(seed, table, &scratch);
+        outcome.unwrap_or_else(|report| panic!("{report}"));
+    }
 }
 
 /// The shapes have the columns that the model says.

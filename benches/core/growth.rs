@@ -48,13 +48,16 @@ pub fn run(settings: &Settings) -> Outcome<()> {
     for key in Key::ALL {
         let bare = grow(settings, Side::Bare, key)?;
         let crsql = grow(settings, Side::Crsql, key)?;
-        print_growth(&format!("bare, {}", key.name()), &bare, &[]);
-        print_growth(&format!("crsql, {}", key.name()), &crsql, &bare);
+        print_growth(&format!("bare, {}", key.name()), &bare);
+        println!();
+        print_growth(&format!("crsql, {}", key.name()), &crsql);
+        print_verdict(&crsql, &bare);
+        let beside = beside_tombstones(settings, key)?;
         print_growth(
             &format!("crsql, {}, tombstones beside", key.name()),
-            &beside_tombstones(settings, key)?,
-            &[],
+            &beside,
         );
+        print_verdict(&beside, &[]);
     }
     Ok(())
 }
@@ -194,35 +197,31 @@ impl<'run> Grown<'run> {
     }
 }
 
-/// A line per size and the growth from the first to the last, judged beside that of a bare table.
-fn print_growth(title: &str, lines: &[Line], bare: &[Line]) {
+/// A line per size, and the growth from the first to the last.
+fn print_growth(title: &str, lines: &[Line]) {
     println!("| {title}: µs per row | {} |", NAMES.join(" | "));
     println!("|---|{}", "---|".repeat(NAMES.len()));
     for (name, costs) in lines {
         println!("| {name} | {} |", costs.map(number).join(" | "));
     }
-    let bare = growth(bare);
-    let cells =
-        growth(lines).map(|growth| number(growth) + if growth.is_finite() { "x" } else { "" });
-    println!("| growth | {} |", cells.join(" | "));
-    let insert = bare[1];
-    let verdicts = std::array::from_fn::<_, 7, _>(|index| {
-        // What has no bare counterpart looks rows up by key, as an insert does.
-        let bare = if bare[index].is_finite() {
-            bare[index]
+    println!("| growth | {} |", growth(lines).map(times).join(" | "));
+}
+
+/// Judges the growth beside that of a bare table.
+fn print_verdict(lines: &[Line], bare: &[Line]) {
+    let [fill, insert, update, delete, ..] = growth(bare);
+    // Reading and merging have no bare counterpart: they look rows up by key as these do.
+    let beside = [fill, insert, update, delete, update, insert, 1.0];
+    let cells = std::array::from_fn::<_, 7, _>(|index| {
+        let bound = FLAT * beside[index].max(1.0);
+        let verdict = if growth(lines)[index] <= bound {
+            "flat"
         } else {
-            insert
+            "GROWS"
         };
-        let allowed = FLAT * bare.max(1.0);
-        let growth = growth(lines)[index];
-        let verdict = if growth <= allowed { "flat" } else { "GROWS" };
-        if growth.is_finite() {
-            format!("{verdict} ({allowed:.1}x)")
-        } else {
-            String::new()
-        }
+        format!("{verdict} ({})", times(bound))
     });
-    println!("| verdict (bound) | {} |\n", verdicts.join(" | "));
+    println!("| verdict (bound) | {} |\n", cells.join(" | "));
 }
 
 /// The cost at the last size over the cost at the first.
@@ -238,6 +237,14 @@ fn growth(lines: &[Line]) -> Costs {
 fn number(value: f64) -> String {
     if value.is_finite() {
         format!("{value:.2}")
+    } else {
+        String::new()
+    }
+}
+
+fn times(value: f64) -> String {
+    if value.is_finite() {
+        format!("{value:.2}x")
     } else {
         String::new()
     }

@@ -104,6 +104,7 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
     let table = unsafe { &*pointer };
     let required = require!(table:
         bind_blob64, bind_double, bind_int64, bind_null, bind_text64, changes64,
+        clear_bindings,
         column_blob, column_bytes, column_double, column_int64, column_text, column_type,
         column_value, create_function_v2, create_module_v2, declare_vtab,
         errmsg, extended_errcode, finalize, free, last_insert_rowid, malloc64, prepare_v3, reset,

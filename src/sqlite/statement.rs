@@ -2,7 +2,7 @@
 
 use super::api::{self, call};
 use super::connection::Connection;
-use super::value::{bytes, dangling_if_empty, transient};
+use super::value::{Destructor, bytes, dangling_if_empty, transient};
 use crate::crdt::value::ValueRef;
 use crate::error::Result;
 use sqlite_loadable::ext::sqlite3_stmt;
@@ -26,8 +26,20 @@ impl Statement {
 
     /// Binds parameter `index`, counted from 1. SQLite copies the value.
     pub fn bind(&mut self, index: usize, value: ValueRef<'_>) -> Result<()> {
+        // SAFETY: with SQLITE_TRANSIENT SQLite copies the bytes before returning.
+        unsafe { self.bind_as(index, value, transient()) }
+    }
+
+    /// # Safety
+    /// Where `lifetime` is not SQLITE_TRANSIENT, the bytes stay valid until the parameter is bound anew or cleared.
+    unsafe fn bind_as(
+        &mut self,
+        index: usize,
+        value: ValueRef<'_>,
+        lifetime: Destructor,
+    ) -> Result<()> {
         let (statement, index) = (self.handle, index as i32);
-        // SAFETY: the statement is live; SQLITE_TRANSIENT makes SQLite copy the bytes before returning.
+        // SAFETY: the statement is live; the bytes are as long as they say, and as promised by the caller.
         let code = unsafe {
             match value {
                 ValueRef::Null => call!(bind_null(statement, index)),
@@ -38,7 +50,7 @@ impl Statement {
                     index,
                     text.as_ptr().cast(),
                     text.len() as u64,
-                    transient(),
+                    lifetime,
                     api::SQLITE_UTF8 as u8,
                 )),
                 ValueRef::Blob(blob) => call!(bind_blob64(
@@ -46,7 +58,7 @@ impl Statement {
                     index,
                     dangling_if_empty(blob).cast(),
                     blob.len() as u64,
-                    transient(),
+                    lifetime,
                 )),
             }
         };
@@ -89,9 +101,10 @@ impl Statement {
 
     /// Binds the parameters, runs the statement to its end and gives the number of rows it changed.
     pub fn run<'a>(&mut self, values: impl IntoIterator<Item = ValueRef<'a>>) -> Result<i64> {
-        self.bind_all(values)?;
-        while self.step()? {}
-        Ok(self.connection.changes())
+        self.lent(values, |statement| {
+            while statement.step()? {}
+            Ok(statement.connection.changes())
+        })
     }
 
     /// Binds the parameters and reads the first row with `read`; none without a row.
@@ -100,13 +113,34 @@ impl Statement {
         values: impl IntoIterator<Item = ValueRef<'a>>,
         read: impl FnOnce(&Statement) -> T,
     ) -> Result<Option<T>> {
-        self.bind_all(values)?;
-        if !self.step()? {
-            return Ok(None);
+        self.lent(values, |statement| {
+            let row = statement.step()?.then(|| read(statement));
+            statement.reset();
+            Ok(row)
+        })
+    }
+
+    /// Runs `work` with parameters that SQLite does not copy: they are gone from the statement afterwards.
+    fn lent<'a, T>(
+        &mut self,
+        values: impl IntoIterator<Item = ValueRef<'a>>,
+        work: impl FnOnce(&mut Statement) -> Result<T>,
+    ) -> Result<T> {
+        struct Lent<'s>(&'s mut Statement);
+        impl Drop for Lent<'_> {
+            fn drop(&mut self) {
+                // SAFETY: the statement is live and reset.
+                unsafe { call!(clear_bindings(self.0.handle)) };
+            }
         }
-        let row = read(self);
-        self.reset();
-        Ok(Some(row))
+        let lent = Lent(self);
+        for (index, value) in (1..).zip(values) {
+            // SAFETY: the values outlive this call ('a), and `Lent` clears the parameters at its end.
+            unsafe { lent.0.bind_as(index, value, None)? };
+        }
+        let outcome = work(lent.0);
+        lent.0.reset();
+        outcome
     }
 
     /// A column of the current row as an integer, by SQLite's conversion.

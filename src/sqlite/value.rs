@@ -162,7 +162,8 @@ pub(super) fn dangling_if_empty(bytes: &[u8]) -> *const u8 {
     }
 }
 
-type Destructor = Option<unsafe extern "C" fn(*mut std::ffi::c_void)>;
+/// How long SQLite may use bytes it is given: none means for as long as they are bound.
+pub(super) type Destructor = Option<unsafe extern "C" fn(*mut std::ffi::c_void)>;
 
 /// SQLITE_TRANSIENT: SQLite copies the bytes at once.
 pub(super) fn transient() -> Destructor {

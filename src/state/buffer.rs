@@ -7,8 +7,9 @@
 use crate::crdt::change::TableId;
 use crate::crdt::clock::RowClock;
 use crate::schema::{Crr, Key};
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::hash::BuildHasher;
 use std::rc::Rc;
 
 /// A buffer of so many records is written before it grows: about 20 MB.
@@ -17,15 +18,84 @@ pub const RECORDS_MAX: usize = 1 << 16;
 /// A record in the buffer.
 #[derive(Debug, Clone)]
 struct Buffered {
-    clock: RowClock,
+    clock: Box<RowClock>,
     /// When it came: the number of the latest savepoint then
     since: u64,
 }
 
+/// The records of one table, in the order in which they came, which is often that of their keys.
 #[derive(Debug)]
 struct TableClocks {
     crr: Rc<Crr>,
-    clocks: HashMap<Key, Buffered>,
+    records: Vec<(Key, Buffered)>,
+    /// The places in `records`, by key
+    places: HashTable<usize>,
+    hasher: DefaultHashBuilder,
+}
+
+impl TableClocks {
+    fn new(crr: Rc<Crr>) -> TableClocks {
+        TableClocks {
+            crr,
+            records: Vec::new(),
+            places: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    fn get(&self, key: &Key) -> Option<&Buffered> {
+        let hash = self.hasher.hash_one(key);
+        let place = self
+            .places
+            .find(hash, |place| self.records[*place].0 == *key)?;
+        Some(&self.records[*place].1)
+    }
+
+    /// Puts a record in and gives the one it replaces.
+    fn insert(&mut self, key: Key, record: Buffered) -> Option<Buffered> {
+        let TableClocks {
+            records,
+            places,
+            hasher,
+            ..
+        } = self;
+        let hash = hasher.hash_one(&key);
+        let found = places.entry(
+            hash,
+            |place| records[*place].0 == key,
+            |place| hasher.hash_one(&records[*place].0),
+        );
+        match found {
+            Entry::Occupied(place) => Some(std::mem::replace(&mut records[*place.get()].1, record)),
+            Entry::Vacant(place) => {
+                place.insert(records.len());
+                records.push((key, record));
+                None
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Buffered> {
+        let TableClocks {
+            records,
+            places,
+            hasher,
+            ..
+        } = self;
+        let found = places
+            .find_entry(hasher.hash_one(key), |place| records[*place].0 == *key)
+            .ok()?;
+        let (place, _) = found.remove();
+        // The last record takes the place that is free now.
+        let last = records.len() - 1;
+        let last_hash = hasher.hash_one(&records[last].0);
+        if place != last
+            && let Some(moved) = places.find_mut(last_hash, |place| *place == last)
+        {
+            *moved = place;
+        }
+        Some(records.swap_remove(place).1)
+    }
 }
 
 /// What the buffer held of a row.
@@ -56,7 +126,7 @@ struct Mark {
 }
 
 /// The records of one table, in the order of their keys.
-pub type Drained = (Rc<Crr>, Vec<(Key, RowClock)>);
+pub type Drained = (Rc<Crr>, Vec<(Key, Box<RowClock>)>);
 
 impl ClockBuffer {
     /// How many records there are.
@@ -66,7 +136,7 @@ impl ClockBuffer {
 
     /// A row's record.
     pub fn get(&self, table: TableId, key: &Key) -> Option<&RowClock> {
-        let buffered = self.tables.get(&table)?.clocks.get(key)?;
+        let buffered = self.tables.get(&table)?.get(key)?;
         Some(&buffered.clock)
     }
 
@@ -78,21 +148,15 @@ impl ClockBuffer {
     /// Puts a row's record in.
     pub fn put(&mut self, crr: &Rc<Crr>, key: Key, clock: RowClock) {
         let next = Buffered {
-            clock,
+            clock: Box::new(clock),
             since: self.latest,
         };
-        let table = self.tables.entry(crr.id).or_insert_with(|| TableClocks {
-            crr: Rc::clone(crr),
-            clocks: HashMap::new(),
-        });
-        let before = match table.clocks.entry(key.clone()) {
-            Entry::Occupied(mut entry) => Some(entry.insert(next)),
-            Entry::Vacant(entry) => {
-                entry.insert(next);
-                self.len += 1;
-                None
-            }
-        };
+        let table = self
+            .tables
+            .entry(crr.id)
+            .or_insert_with(|| TableClocks::new(Rc::clone(crr)));
+        let before = table.insert(key.clone(), next);
+        self.len += usize::from(before.is_none());
         let has_to_be_noted = match &before {
             Some(before) => self.is_older(before.since),
             None => !self.marks.is_empty(),
@@ -110,13 +174,13 @@ impl ClockBuffer {
     pub fn take(&mut self, table: TableId, key: &Key) -> Option<RowClock> {
         let table = self.tables.get_mut(&table)?;
         let crr = Rc::clone(&table.crr);
-        let taken = table.clocks.remove(key)?;
+        let taken = table.remove(key)?;
         self.len -= 1;
         if self.is_older(taken.since) {
             let (key, before) = (key.clone(), Some(taken.clone()));
             self.undo.push(Undo { crr, key, before });
         }
-        Some(taken.clock)
+        Some(*taken.clock)
     }
 
     /// Takes all records out, to be written.
@@ -129,8 +193,8 @@ impl ClockBuffer {
         self.undo.append(&mut recent);
         let mut drained = Vec::with_capacity(self.tables.len());
         for (_, table) in std::mem::take(&mut self.tables) {
-            let mut clocks = Vec::with_capacity(table.clocks.len());
-            for (key, buffered) in table.clocks {
+            let mut clocks = Vec::with_capacity(table.records.len());
+            for (key, buffered) in table.records {
                 if self.is_older(buffered.since) {
                     let (crr, key, before) =
                         (Rc::clone(&table.crr), key.clone(), Some(buffered.clone()));
@@ -169,16 +233,16 @@ impl ClockBuffer {
             .map_or(self.undo.len(), |mark| mark.undo_len);
         self.marks.truncate(kept);
         for Undo { crr, key, before } in self.undo.split_off(undo_len).into_iter().rev() {
-            let table = self.tables.entry(crr.id).or_insert_with(|| TableClocks {
-                crr,
-                clocks: HashMap::new(),
-            });
+            let table = self
+                .tables
+                .entry(crr.id)
+                .or_insert_with(|| TableClocks::new(crr));
             let replaced = match before {
                 Some(before) => {
                     self.len += 1;
-                    table.clocks.insert(key, before)
+                    table.insert(key, before)
                 }
-                None => table.clocks.remove(&key),
+                None => table.remove(&key),
             };
             self.len -= usize::from(replaced.is_some());
         }

@@ -11,6 +11,8 @@
 
 mod buffer;
 pub mod held;
+pub mod notes;
+mod records;
 pub mod tables;
 pub mod transaction;
 

@@ -36,10 +36,10 @@ impl Store {
     /// Makes what is missing of the internal tables and reads the database's identity.
     /// A new one gets the identity `known`, or one made up.
     pub fn bootstrap(&self, known: Option<&Identity>) -> Result<Identity> {
-        if self.is_bootstrapped()? {
-            if let Some(identity) = self.identity()? {
-                return Ok(identity);
-            }
+        if self.is_bootstrapped()?
+            && let Some(identity) = self.identity()?
+        {
+            return Ok(identity);
         }
         self.check_foreign_layout()?;
         self.atomically(|| self.create(known)).map_err(|error| {

@@ -143,13 +143,11 @@ impl Store {
             .and_then(|()| work())
             .and_then(|done| self.connection.execute(sql::WORK_RELEASE).map(|()| done));
         if outcome.is_err() {
-            let undone = undo.iter_mut().try_for_each(|undo| {
-                undo.as_mut()
-                    .map_err(|error| error.clone())?
-                    .step()
-                    .map(drop)
-            });
-            if undone.is_err_and(|error| error.is_interrupt()) {
+            let mut was_interrupted = false;
+            for undo in undo.iter_mut().flatten() {
+                was_interrupted |= undo.step().is_err_and(|error| error.is_interrupt());
+            }
+            if was_interrupted {
                 // A statement that writes, interrupted, makes SQLite roll back the whole transaction, as it
                 // does for an interrupted INSERT of the application.
                 let _ = abandon.as_mut().map(Statement::step);

@@ -218,6 +218,41 @@ fn interrupted_upgrades() {
     check(&connection, &["t"]);
 }
 
+#[test]
+fn interrupted_from_another_thread() {
+    let connection = open_memory();
+    create_crr(&connection, "t", CREATE_TEXT);
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
+                INSERT INTO t(k, a) SELECT 'key ' || i, i FROM n";
+    let mut ends = [0, 0];
+    for round in 0..40 {
+        let handle = connection.get_interrupt_handle();
+        let interrupter = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_micros(round * 150));
+            handle.interrupt();
+        });
+        let before: i64 = one(&connection, "SELECT crsql_db_version()");
+        let outcome = connection.execute_batch(&format!(
+            "BEGIN; {fill}; UPDATE t SET b = {round}; DELETE FROM t; {fill}; COMMIT"
+        ));
+        interrupter.join().expect("a thread that ends");
+        if !connection.is_autocommit() {
+            exec(&connection, "ROLLBACK");
+        }
+        ends[usize::from(outcome.is_ok())] += 1;
+        let version: i64 = one(&connection, "SELECT crsql_db_version()");
+        assert_eq!(
+            version,
+            before + i64::from(outcome.is_ok()),
+            "round {round}: {outcome:?}"
+        );
+        exec(&connection, "DELETE FROM t WHERE k > 'key 1'");
+        check(&connection, &["t"]);
+        exec(&connection, "DELETE FROM t");
+    }
+    assert!(ends[0] > 3, "interrupted only {} times", ends[0]);
+}
+
 /// The pages that the database may still grow by; -1 lifts the limit.
 fn allow_pages(connection: &Connection, more: i64) {
     let pages: i64 = one(connection, "PRAGMA page_count");

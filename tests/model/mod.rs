@@ -1,7 +1,8 @@
 //! A pure model of a replica: one clock per cell, no SQLite, no storage tricks, nothing shared with the library.
 //!
 //! It says what `crsql_changes` has to report after any sequence of local writes, merges, savepoints and rollbacks. The
-//! property test compares the library with it step by step, and runs it alone to see that the merge rules themselves converge.
+//! property test compares the library with it step by step, and runs it alone to see that the merge rules themselves
+//! converge.
 
 pub mod key;
 pub mod merge;

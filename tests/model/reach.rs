@@ -12,16 +12,16 @@ macro_rules! situations {
 
 situations! {
     RowInserted, RowReplaced, RowReplacedAsDelete, InsertIgnored, UpsertUpdated, AutomaticRowid,
-    CellUpdated, UpdateWithoutChange, RowDeleted, RowRecreated, InsertedAndDeletedAtOnce,
-    KeyMoved, KeyMovedToTombstone, KeyMovedOverFirstLife, KeyMovedOverLaterLife,
-    StatementFailed, StatementStopped, StatementRolledBack,
-    MergeApplied, MergeOfEarlierLife, MergeOfSameDeath, MergeOfSameSentinel, MergeOfLowerVersion,
-    TieWon, TieLost, TieOfEqualValues, TieWonBySite,
-    TombstoneMerged, TombstoneOfUnknownRow, LifeStartedBySentinel, RevivedBySentinel, RevivedByCell, CellZeroed, ZeroedCellMerged,
-    MergeRefused, MergeRefusedByConstraint,
-    Rollback, RollbackToSavepoint, NestedSavepoint, VersionRaised, QuietStatement, ReadInsideTransaction, MergeBesideLocalWrite,
-    DeliveredWhole, DeliveredInPart, DeliveredTwice, DeliveredCellByCell, DeliveredOutOfOrder, PulledSinceCursor, Relayed, OwnChangeEchoed,
-    Reopened, SecondConnection, RebuiltFromChanges, EqualValuesMergedSchedule, RecursiveTriggersSchedule,
+    CellUpdated, UpdateWithoutChange, RowDeleted, RowRecreated, InsertedAndDeletedAtOnce, KeyMoved,
+    KeyMovedToTombstone, KeyMovedOverFirstLife, KeyMovedOverLaterLife, StatementFailed,
+    StatementStopped, StatementRolledBack, MergeApplied, MergeOfEarlierLife, MergeOfSameDeath,
+    MergeOfSameSentinel, MergeOfLowerVersion, TieWon, TieLost, TieOfEqualValues, TieWonBySite,
+    TombstoneMerged, TombstoneOfUnknownRow, LifeStartedBySentinel, RevivedBySentinel, RevivedByCell,
+    CellZeroed, ZeroedCellMerged, MergeRefused, MergeRefusedByConstraint, Rollback,
+    RollbackToSavepoint, NestedSavepoint, VersionRaised, QuietStatement, ReadInsideTransaction,
+    MergeBesideLocalWrite, DeliveredWhole, DeliveredInPart, DeliveredTwice, DeliveredCellByCell,
+    DeliveredOutOfOrder, PulledSinceCursor, Relayed, OwnChangeEchoed, Reopened, SecondConnection,
+    RebuiltFromChanges, EqualValuesMergedSchedule, RecursiveTriggersSchedule,
 }
 
 #[derive(Clone, Debug)]

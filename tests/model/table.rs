@@ -99,9 +99,13 @@ impl Table {
         self.columns[self.key[0]].rule == Rule::RowidAlias
     }
 
+    pub fn has_rowid(&self) -> bool {
+        !self.create.contains("WITHOUT ROWID")
+    }
+
     /// Does SQLite find a row again by a rowid that is not its key?
     pub fn has_hidden_rowid(&self) -> bool {
-        !self.has_rowid_alias() && !self.create.contains("WITHOUT ROWID")
+        self.has_rowid() && !self.has_rowid_alias()
     }
 
     /// Which of the cells has this name, in any ASCII case.

@@ -239,7 +239,8 @@ impl Replica {
         conflict: OnConflict,
     ) -> Result<usize, Violation> {
         let mut count = 0;
-        // With a hidden rowid, a target whose key an earlier target took over is gone; without, it is the one that took over.
+        // With a hidden rowid, a target whose key an earlier target took over is gone; without, it is the one that took
+        // over.
         let mut taken_over = BTreeSet::new();
         let is_found_by_key = !self.tables[table].has_hidden_rowid();
         for key in order {

@@ -14,18 +14,16 @@ pub fn compare_contents(model: &Replica, database: &Database) -> Outcome {
             .filter_map(|((_, key), row)| row.values.as_ref().map(|values| (key, values)))
             .collect();
         let got = database.contents(table)?;
-        let is_same = expected.len() == got.len()
-            && expected.iter().zip(&got).all(|(expected, got)| {
-                *expected.0 == got.0
-                    && expected
-                        .1
-                        .iter()
-                        .zip(&got.1)
-                        .all(|(expected, got)| expected.same(got))
-            });
-        if !is_same {
+        let differs = |place: &usize| match (expected.get(*place), got.get(*place)) {
+            (Some((key, values)), Some((got_key, got_values))) => {
+                *key != got_key || !values.iter().zip(got_values).all(|(a, b)| a.same(b))
+            }
+            _ => true,
+        };
+        if let Some(place) = (0..expected.len().max(got.len())).find(differs) {
+            let (expected, got) = (expected.get(place), got.get(place));
             return Err(format!(
-                "rows of {}:\n  expected {expected:?}\n  got      {got:?}",
+                "row {place} of {}:\n  expected {expected:?}\n  got      {got:?}",
                 table.name
             ));
         }
@@ -57,18 +55,22 @@ pub fn compare_changes(model: &Replica, got: &[Change]) -> Outcome {
         return Ok(());
     };
     let show = |changes: &[Change]| changes.get(index).map_or("nothing".to_owned(), sql::change);
-    let all = |changes: &[Change]| {
-        changes
+    // Of long lists only what is near the difference.
+    let near = |changes: &[Change]| {
+        let lines = changes
             .iter()
-            .map(|change| format!("\n    {}", sql::change(change)))
+            .enumerate()
+            .filter(|(place, _)| place.abs_diff(index) < 40);
+        lines
+            .map(|(_, change)| format!("\n    {}", sql::change(change)))
             .collect::<String>()
     };
     Err(format!(
         "expected {}\n  got      {}\n  all expected:{}\n  all got:{}",
         show(&expected),
         show(&got),
-        all(&expected),
-        all(&got)
+        near(&expected),
+        near(&got)
     ))
 }
 

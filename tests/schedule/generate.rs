@@ -8,6 +8,7 @@ use super::plan::{
     Action, Bounds, Delivery, Finish, Flaw, Form, Order, Plan, Selection, Step, Storage,
 };
 use super::random::Random;
+use super::sql;
 use super::values;
 
 const STEPS_MAX: usize = 45;
@@ -132,19 +133,44 @@ impl Generator<'_> {
         }
     }
 
-    fn quiet(&mut self, is_in_transaction: bool) -> &'static str {
+    fn quiet(&mut self, is_in_transaction: bool) -> String {
         let anywhere = [
             "SELECT crsql_finalize()",
             "INSERT INTO crsql_changes SELECT * FROM crsql_changes",
             "SELECT count(*) FROM crsql_changes WHERE site_id = crsql_site_id()",
-            "CREATE TABLE IF NOT EXISTS plain(x); INSERT INTO plain VALUES (1)",
-            "DROP TABLE IF EXISTS plain",
             "SAVEPOINT empty; RELEASE empty",
+            "CREATE TABLE IF NOT EXISTS plain(x); INSERT INTO plain VALUES (1)",
+            "CREATE TABLE IF NOT EXISTS plain(x); CREATE INDEX IF NOT EXISTS plain_x ON plain(x)",
+            "CREATE TABLE IF NOT EXISTS plain(x); CREATE TRIGGER IF NOT EXISTS plain_insert \
+             AFTER INSERT ON plain BEGIN DELETE FROM plain WHERE x = 2; END",
+            "DROP TABLE IF EXISTS plain",
+            "CREATE VIEW plain_view AS SELECT 1; DROP VIEW plain_view",
+            "CREATE TEMP TABLE IF NOT EXISTS scratch(x)",
         ];
-        let alone = ["VACUUM", "ANALYZE", "PRAGMA wal_checkpoint"];
+        let alone = ["VACUUM", "ANALYZE", "PRAGMA wal_checkpoint", "REINDEX"];
+        if self.random.percent(20) {
+            let chosen = self.random.below(self.shapes.len());
+            return self.index(chosen);
+        }
         let is_alone = !is_in_transaction && self.random.percent(40);
         let choices = if is_alone { &alone[..] } else { &anywhere[..] };
-        choices[self.random.below(choices.len())]
+        choices[self.random.below(choices.len())].to_owned()
+    }
+
+    /// An index of the application on a replicated table, made or dropped. Only where NOT INDEXED keeps SQLite from
+    /// scanning it, so that the order of a scan stays known.
+    fn index(&mut self, chosen: usize) -> String {
+        let name = format!("extra_{chosen}");
+        if self.random.percent(40) || !self.table(chosen).has_rowid() {
+            return format!("DROP INDEX IF EXISTS {name}");
+        }
+        let table = self.table(chosen);
+        let column = table.cells.first().unwrap_or(&table.key[0]);
+        let (table, column) = (
+            sql::quote(&table.name),
+            sql::quote(&table.columns[*column].name),
+        );
+        format!("CREATE INDEX IF NOT EXISTS {name} ON {table}({column})")
     }
 
     fn flaw(&mut self) -> Flaw {

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod database;
 pub mod exchange;
 pub mod generate;
+pub mod large;
 pub mod plan;
 pub mod random;
 pub mod run;

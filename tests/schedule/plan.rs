@@ -62,7 +62,7 @@ pub enum Action {
     },
     Read,
     /// SQL that must change nothing that is replicated.
-    Quiet(&'static str),
+    Quiet(String),
 }
 
 #[derive(Clone, Copy, Debug)]

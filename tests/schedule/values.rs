@@ -173,23 +173,7 @@ pub fn key_pool(random: &mut Random, rule: Rule) -> Vec<Value> {
             text("7"),
             Value::Text("k".repeat(300)),
         ],
-        Rule::Any | Rule::StrictBlob => vec![
-            Value::Integer(1),
-            Value::Real(1.0),
-            text("1"),
-            Value::Blob(b"1".to_vec()),
-            Value::Integer(0),
-            Value::Real(-0.0),
-            Value::Real(1.5),
-            text("a\0b"),
-            text(""),
-            Value::Blob(Vec::new()),
-            Value::Integer(i64::MIN),
-            Value::Real(-9_223_372_036_854_775_808.0),
-            Value::Integer(i64::MAX),
-            Value::Real(9_223_372_036_854_775_808.0),
-            Value::Real(f64::NEG_INFINITY),
-        ],
+        Rule::Any | Rule::StrictBlob => untyped_keys(),
     };
     let size = random.between(2, 5);
     // Neighbours in the lists above are often two spellings of one key.
@@ -197,4 +181,24 @@ pub fn key_pool(random: &mut Random, rule: Rule) -> Vec<Value> {
     (0..size)
         .map(|offset| all[(start + offset) % all.len()].clone())
         .collect()
+}
+
+fn untyped_keys() -> Vec<Value> {
+    vec![
+        Value::Integer(1),
+        Value::Real(1.0),
+        text("1"),
+        Value::Blob(b"1".to_vec()),
+        Value::Integer(0),
+        Value::Real(-0.0),
+        Value::Real(1.5),
+        text("a\0b"),
+        text(""),
+        Value::Blob(Vec::new()),
+        Value::Integer(i64::MIN),
+        Value::Real(-9_223_372_036_854_775_808.0),
+        Value::Integer(i64::MAX),
+        Value::Real(9_223_372_036_854_775_808.0),
+        Value::Real(f64::NEG_INFINITY),
+    ]
 }

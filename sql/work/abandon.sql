@@ -1,2 +1,2 @@
 -- Deletes nothing, but looks at every row: SQLite asks between them whether it is interrupted.
-DELETE FROM main.crsql_master WHERE key IS NULL AND value IS 0
+DELETE FROM main.crsql_master WHERE value IS NULL

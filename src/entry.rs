@@ -9,6 +9,7 @@ use crate::sqlite::vtab;
 use crate::sqlite::{Connection, api};
 use crate::state::State;
 use crate::store::Store;
+use crate::transaction_table::TransactionTable;
 use crate::unpack::Unpack;
 use hashbrown::HashSet;
 use sqlite_loadable::entrypoints::register_entrypoint;
@@ -114,7 +115,7 @@ unsafe fn load(
 }
 
 /// The tables that are registered.
-const TABLES: [&str; 2] = ["crsql_changes", "crsql_unpack_columns"];
+const TABLES: [&str; 3] = ["crsql_changes", "crsql_unpack_columns", "crsql_transaction"];
 
 fn register(
     connection: Connection,
@@ -125,6 +126,7 @@ fn register(
     functions::register_all(connection, state)?;
     vtab::register::<Changes>(connection, TABLES[0], state)?;
     vtab::register::<Unpack>(connection, TABLES[1], state)?;
+    vtab::register::<TransactionTable>(connection, TABLES[2], state)?;
     let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
         define_scalar_function(
             db,

@@ -4,7 +4,7 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, unpack           virtual tables
+//! changes, unpack, transaction_table   virtual tables
 //! capture  apply  convert   local writes, merges, upgrades
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
@@ -30,4 +30,5 @@ mod sql;
 mod sqlite;
 mod state;
 mod store;
+mod transaction_table;
 mod unpack;

@@ -1,2 +1,2 @@
--- Deletes nothing: it makes SQLite tell crsql_changes of the end of the transaction and of its savepoints.
-DELETE FROM crsql_changes WHERE 0
+-- Deletes nothing: it makes SQLite tell of the end of the transaction and of its savepoints.
+DELETE FROM crsql_transaction WHERE 0

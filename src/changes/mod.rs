@@ -53,40 +53,12 @@ impl Table for Changes {
     }
 
     fn insert(&self, values: Arguments<'_>) -> Result<i64> {
+        self.state.enlist()?;
         apply::apply(&self.state, values)
     }
 
     fn is_read_only() -> Error {
         Error::changes_are_append_only()
-    }
-
-    fn begin(&self) -> Result<()> {
-        self.state.on_begin();
-        Ok(())
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.state.on_sync()
-    }
-
-    fn commit(&self) {
-        self.state.on_end();
-    }
-
-    fn rollback(&self) {
-        self.state.on_end();
-    }
-
-    fn savepoint(&self, index: i32) -> Result<()> {
-        self.state.on_savepoint(index)
-    }
-
-    fn release(&self, index: i32) {
-        self.state.on_release(index);
-    }
-
-    fn rollback_to(&self, index: i32) {
-        self.state.on_rollback_to(index);
     }
 
     fn disconnect(&self) {

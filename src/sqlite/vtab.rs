@@ -29,6 +29,8 @@ pub trait Table: Sized {
     type Cursor: Cursor;
     /// The `CREATE TABLE` statement that declares the columns.
     const DECLARATION: &'static str;
+    /// Whether the table hears of transactions and savepoints.
+    const HEARS_OF_TRANSACTIONS: bool = false;
 
     /// Connects the table to the connection's state.
     fn connect(state: &Rc<Self::State>) -> Self;
@@ -137,15 +139,43 @@ impl<T: Table> Module<T> {
         xColumn: Some(column::<T>),
         xRowid: Some(rowid::<T>),
         xUpdate: Some(update::<T>),
-        xBegin: Some(begin::<T>),
-        xSync: Some(sync::<T>),
-        xCommit: Some(commit::<T>),
-        xRollback: Some(rollback::<T>),
+        xBegin: if T::HEARS_OF_TRANSACTIONS {
+            Some(begin::<T>)
+        } else {
+            None
+        },
+        xSync: if T::HEARS_OF_TRANSACTIONS {
+            Some(sync::<T>)
+        } else {
+            None
+        },
+        xCommit: if T::HEARS_OF_TRANSACTIONS {
+            Some(commit::<T>)
+        } else {
+            None
+        },
+        xRollback: if T::HEARS_OF_TRANSACTIONS {
+            Some(rollback::<T>)
+        } else {
+            None
+        },
         xFindFunction: None,
         xRename: None,
-        xSavepoint: Some(savepoint::<T>),
-        xRelease: Some(release::<T>),
-        xRollbackTo: Some(rollback_to::<T>),
+        xSavepoint: if T::HEARS_OF_TRANSACTIONS {
+            Some(savepoint::<T>)
+        } else {
+            None
+        },
+        xRelease: if T::HEARS_OF_TRANSACTIONS {
+            Some(release::<T>)
+        } else {
+            None
+        },
+        xRollbackTo: if T::HEARS_OF_TRANSACTIONS {
+            Some(rollback_to::<T>)
+        } else {
+            None
+        },
         xShadowName: None,
     };
 

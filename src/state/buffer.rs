@@ -12,8 +12,11 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
-/// A buffer of so many records is written before it grows: about 20 MB.
-pub const RECORDS_MAX: usize = 1 << 16;
+/// A buffer of so many records is written in the middle of a statement: about 10 MB.
+pub const RECORDS_MAX: usize = 1 << 15;
+
+/// A buffer of so many records is written between statements. Sorted, they are many enough to be neighbours.
+pub const RECORDS_BEFORE_SAVEPOINT_MAX: usize = 1 << 13;
 
 /// A record in the buffer.
 #[derive(Debug, Clone)]

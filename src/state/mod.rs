@@ -3,7 +3,7 @@
 //! The file is the only truth. All that is kept here is either a cache that is checked before use, or work of
 //! the open transaction that `sync` writes before the commit:
 //! ```text
-//! begin --(run and held row grow in memory)--> savepoint: remember the run, write the held row
+//! begin --(run, records and held row in memory)--> savepoint: remember the run and the records
 //!                                              rollback_to: forget the held row, go back to that run
 //!                                              sync: write both, or refuse to commit what is doomed
 //!                                              commit, rollback: forget everything
@@ -21,10 +21,9 @@ pub use held::HeldRow;
 use crate::crdt::change::TableId;
 use crate::error::Result;
 use crate::schema::Crr;
-use crate::sql;
 use crate::sqlite::Connection;
-use crate::store::Store;
 use crate::store::bootstrap::Identity;
+use crate::store::{Slot, Store};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
@@ -123,8 +122,7 @@ impl State {
     /// Takes part in the transaction, so that SQLite tells of its end and of its savepoints.
     pub fn enlist(&self) -> Result<()> {
         if !self.is_enlisted.get() {
-            // Prepared anew each time: a kept statement on our own table would keep the connection from closing.
-            self.store.connection.execute(sql::ENLIST)?;
+            self.store.with(Slot::Enlist, |enlist| enlist.run([]))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
-use super::buffer::{Drained, RECORDS_MAX};
+use super::buffer::{Drained, RECORDS_BEFORE_SAVEPOINT_MAX, RECORDS_MAX};
 use super::{HeldRow, State};
 use crate::crdt::change::{ColumnVersion, Position, SiteOrdinal, TableId};
 use crate::crdt::clock::RowClock;
@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::schema::{Crr, Key};
 use crate::store::log::Run;
 use std::rc::Rc;
+
+/// So many runs wait in memory at most: 256 KB of packed keys.
+const FULL_RUNS_MAX: usize = 256;
 
 /// So many records are looked for one by one before the greatest key is.
 const LOOKUPS_BEFORE_BOUND: u32 = 3;
@@ -168,10 +171,33 @@ impl State {
         }
         let next = Run::new(site, crr.id, at, stride, key);
         let full = transaction.run.replace(next);
+        transaction.full_runs.extend(full);
+        let are_many = transaction.full_runs.len() >= FULL_RUNS_MAX;
         drop(transaction);
-        match full {
-            Some(run) => self.store.append(&run),
-            None => Ok(()),
+        if are_many {
+            self.write_full_runs()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write_full_runs(&self) -> Result<()> {
+        let runs = std::mem::take(&mut self.transaction.borrow_mut().full_runs);
+        runs.iter()
+            .try_for_each(|run| self.store.append(run))
+            .inspect_err(|_| self.doom())
+    }
+
+    /// Writes what has to be, or better is, written before a savepoint. SQLite opens the journal of a
+    /// statement right after this: what is written here does not go through it.
+    pub fn write_before_savepoint(&self) -> Result<()> {
+        self.flush_held()?;
+        self.write_full_runs()?;
+        let are_many = self.transaction.borrow().clocks.len() >= RECORDS_BEFORE_SAVEPOINT_MAX;
+        if are_many {
+            self.flush_clocks()
+        } else {
+            Ok(())
         }
     }
 
@@ -229,6 +255,7 @@ impl State {
     pub fn flush(&self) -> Result<()> {
         self.flush_held()?;
         self.flush_clocks()?;
+        self.write_full_runs()?;
         let run = self.transaction.borrow_mut().run.take();
         match run {
             Some(run) => self.store.append(&run).inspect_err(|_| self.doom()),

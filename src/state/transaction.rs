@@ -46,7 +46,9 @@ struct Savepoint {
 pub struct Transaction {
     clock: Option<Clock>,
     version_wish: DbVersion,
+    /// The run that grows, and full ones before it
     pub(super) run: Option<Run>,
+    pub(super) full_runs: Vec<Run>,
     pub(super) held: Option<HeldRow>,
     pub(super) clocks: ClockBuffer,
     notes: Notes,
@@ -275,7 +277,7 @@ impl State {
     pub fn on_savepoint(&self, index: i32) -> Result<()> {
         self.store
             .connection
-            .keeping_last_insert_rowid(|| self.flush_held())?;
+            .keeping_last_insert_rowid(|| self.write_before_savepoint())?;
         let mut transaction = self.transaction.borrow_mut();
         let savepoint = Savepoint {
             index,
@@ -330,6 +332,7 @@ impl State {
         });
         transaction.clocks.mark();
         transaction.run = run;
+        transaction.full_runs.clear();
         transaction.rows_impacted = rows_impacted;
         transaction.held = None;
         transaction.sites.clear();

@@ -39,6 +39,7 @@ pub enum Slot {
     SchemaVersion,
     CastReal,
     CastText,
+    Enlist,
 }
 
 impl Slot {
@@ -61,6 +62,7 @@ impl Slot {
             Slot::SchemaVersion => sql::SCHEMA_VERSION,
             Slot::CastReal => sql::CAST_REAL,
             Slot::CastText => sql::CAST_TEXT,
+            Slot::Enlist => sql::ENLIST,
         }
     }
 }

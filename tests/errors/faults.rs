@@ -198,12 +198,13 @@ fn interrupted_upgrades() {
             row.get::<_, String>(0)
         });
         fuse.light(0);
-        assert!(
-            connection.is_autocommit(),
-            "interrupted after {steps} steps"
-        );
         if outcome.is_ok() {
             break;
+        }
+        if !connection.is_autocommit() {
+            // The handler went on interrupting what undoes the work: a ROLLBACK ends it, and leaves nothing.
+            exec(&connection, "ROLLBACK");
+            assert_eq!(schema(&connection), before, "after {steps} steps");
         }
         if schema(&connection) != before {
             // Interrupted after its end: then all of it is there.

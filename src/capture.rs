@@ -139,7 +139,15 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
     let key_arguments = crr.key_arguments().count();
     let old_key = crr.key_of(arguments)?;
-    let new_key = crr.key_of(arguments.from(key_arguments))?;
+    let is_same = arguments
+        .take(key_arguments)
+        .iter()
+        .eq(arguments.from(key_arguments).take(key_arguments).iter());
+    let new_key = if is_same {
+        old_key.clone()
+    } else {
+        crr.key_of(arguments.from(key_arguments))?
+    };
     let is_moved = old_key != new_key;
     let sets = arguments.from(2 * key_arguments);
     if is_moved && !sets.is_empty() && crr.columns.len() > COLUMNS_PER_SET {

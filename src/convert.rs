@@ -13,7 +13,7 @@ use crate::state::State;
 const RESERVED_ENDINGS: [&str; 2] = ["__crsql_clock", "__crsql_pks"];
 
 /// This extension's own tables.
-const RESERVED_NAMES: [&str; 7] = [
+const RESERVED_NAMES: [&str; 8] = [
     "crsql_master",
     "crsql_site_id",
     "crsql_tracked_peers",
@@ -21,6 +21,7 @@ const RESERVED_NAMES: [&str; 7] = [
     "crsql_columns",
     "crsql_log",
     "crsql_changes",
+    "crsql_transaction",
 ];
 
 const RESERVED_BEGINNINGS: [&str; 2] = ["crsql_rows_", "sqlite_"];

@@ -2,7 +2,7 @@
 
 use crate::capture;
 use crate::convert;
-use crate::crdt::change::{COUNTER_MAX, DbVersion};
+use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
@@ -118,9 +118,13 @@ fn db_version(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 fn next_db_version(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     if arguments.len() == 1 {
         let wish = arguments.integer(0).max(0);
-        let Some(wish) = DbVersion::from_sql(wish) else {
-            return usage(format!("a version can be at most {COUNTER_MAX} (2^53)"));
-        };
+        let wish = DbVersion(wish as u64);
+        if wish > VERSION_FOLLOWED_MAX {
+            return usage(format!(
+                "a version can be raised to at most {} (2^52)",
+                VERSION_FOLLOWED_MAX.0
+            ));
+        }
         if wish > state.pending_version()? {
             state.wish_version(wish)?;
             return Ok(Value::Integer(wish.to_sql()));

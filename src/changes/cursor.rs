@@ -278,6 +278,13 @@ fn open_table(
         let Some(crr) = state.table(run.table)? else {
             return Ok(false);
         };
+        if search
+            .table
+            .as_ref()
+            .is_some_and(|sought| *sought != crr.name)
+        {
+            return Ok(false);
+        }
         crr.check_readable()?;
         let columns = match crr.columns.is_empty() {
             true => "1".to_owned(),

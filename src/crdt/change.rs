@@ -98,11 +98,11 @@ impl CausalLength {
     }
 }
 
-/// The small id of a replicated table, local to one database, never used twice.
+/// The small id of a replicated table, local to one database. No two tables have the same at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TableId(pub i64);
 
-/// The small id of a column inside its table, local to one database, never used twice.
+/// The small id of a column inside its table, local to one database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ColumnId(pub u32);
 

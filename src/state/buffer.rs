@@ -1,8 +1,8 @@
 //! Clock records that the open transaction changed and has not written yet.
 //!
 //! A row that is written many times is stored once, and records are stored in the order of their keys, which
-//! is what b-trees like best. `undo` holds what savepoints have to bring back: an older state is noted once
-//! for the innermost savepoint, before it is overwritten or leaves the buffer.
+//! is what b-trees like best. What a savepoint has to bring back is noted once, before it is overwritten or
+//! leaves the buffer; what came after the savepoint is known by its number and just goes.
 
 use crate::crdt::change::TableId;
 use crate::crdt::clock::RowClock;
@@ -22,7 +22,9 @@ pub const RECORDS_BEFORE_SAVEPOINT_MAX: usize = 1 << 13;
 #[derive(Debug, Clone)]
 struct Buffered {
     clock: Box<RowClock>,
-    /// When it came: the number of the latest savepoint then
+    /// The number of the latest savepoint when its key came into the buffer
+    created: u64,
+    /// The number of the latest savepoint when it was last written
     since: u64,
 }
 
@@ -46,12 +48,32 @@ impl TableClocks {
         }
     }
 
-    fn get(&self, key: &Key) -> Option<&Buffered> {
+    fn find(&self, key: &Key) -> Option<usize> {
         let hash = self.hasher.hash_one(key);
-        let place = self
-            .places
-            .find(hash, |place| self.records[*place].0 == *key)?;
-        Some(&self.records[*place].1)
+        self.places
+            .find(hash, |place| self.records[*place].0 == *key)
+            .copied()
+    }
+
+    fn get(&self, key: &Key) -> Option<&Buffered> {
+        self.find(key).map(|place| &self.records[place].1)
+    }
+
+    /// Drops the records whose keys came after the savepoint of this number was set.
+    fn keep_created_before(&mut self, number: u64) {
+        if self
+            .records
+            .iter()
+            .all(|(_, record)| record.created < number)
+        {
+            return;
+        }
+        self.places.clear();
+        for (key, record) in std::mem::take(&mut self.records) {
+            if record.created < number {
+                self.insert(key, record);
+            }
+        }
     }
 
     /// Puts a record in and gives the one it replaces.
@@ -106,7 +128,7 @@ impl TableClocks {
 struct Undo {
     crr: Rc<Crr>,
     key: Key,
-    before: Option<Buffered>,
+    before: Buffered,
 }
 
 /// The records.
@@ -149,27 +171,34 @@ impl ClockBuffer {
     }
 
     /// Puts a row's record in.
-    pub fn put(&mut self, crr: &Rc<Crr>, key: Key, clock: RowClock) {
-        let next = Buffered {
-            clock: Box::new(clock),
-            since: self.latest,
-        };
+    pub fn put(&mut self, crr: &Rc<Crr>, key: &Key, clock: RowClock) {
+        let latest = self.latest;
         let table = self
             .tables
             .entry(crr.id)
             .or_insert_with(|| TableClocks::new(Rc::clone(crr)));
-        let before = table.insert(key.clone(), next);
-        self.len += usize::from(before.is_none());
-        let has_to_be_noted = match &before {
-            Some(before) => self.is_older(before.since),
-            None => !self.marks.is_empty(),
+        let next = Buffered {
+            clock: Box::new(clock),
+            created: latest,
+            since: latest,
         };
-        if has_to_be_noted {
-            self.undo.push(Undo {
-                crr: Rc::clone(crr),
-                key,
-                before,
-            });
+        match table.find(key) {
+            Some(place) => {
+                let held = &mut table.records[place].1;
+                let before = std::mem::replace(held, next);
+                held.created = before.created;
+                if self.is_older(before.since) {
+                    self.undo.push(Undo {
+                        crr: Rc::clone(crr),
+                        key: key.clone(),
+                        before,
+                    });
+                }
+            }
+            None => {
+                table.insert(key.clone(), next);
+                self.len += 1;
+            }
         }
     }
 
@@ -180,7 +209,7 @@ impl ClockBuffer {
         let taken = table.remove(key)?;
         self.len -= 1;
         if self.is_older(taken.since) {
-            let (key, before) = (key.clone(), Some(taken.clone()));
+            let (key, before) = (key.clone(), taken.clone());
             self.undo.push(Undo { crr, key, before });
         }
         Some(*taken.clock)
@@ -189,18 +218,12 @@ impl ClockBuffer {
     /// Takes all records out, to be written.
     pub fn drain(&mut self) -> Vec<Drained> {
         self.len = 0;
-        // What was not there at the innermost savepoint need not be taken out again.
-        let mark = self.marks.last().map_or(0, |mark| mark.undo_len);
-        let mut recent = self.undo.split_off(mark);
-        recent.retain(|undo| undo.before.is_some());
-        self.undo.append(&mut recent);
         let mut drained = Vec::with_capacity(self.tables.len());
         for (_, table) in std::mem::take(&mut self.tables) {
             let mut clocks = Vec::with_capacity(table.records.len());
             for (key, buffered) in table.records {
                 if self.is_older(buffered.since) {
-                    let (crr, key, before) =
-                        (Rc::clone(&table.crr), key.clone(), Some(buffered.clone()));
+                    let (crr, key, before) = (Rc::clone(&table.crr), key.clone(), buffered.clone());
                     self.undo.push(Undo { crr, key, before });
                 }
                 clocks.push((key, buffered.clock));
@@ -230,25 +253,22 @@ impl ClockBuffer {
 
     /// The work since the savepoint after the outermost `kept` is undone, and that savepoint is gone.
     pub fn undo(&mut self, kept: usize) {
-        let undo_len = self
-            .marks
-            .get(kept)
-            .map_or(self.undo.len(), |mark| mark.undo_len);
+        let Some(mark) = self.marks.get(kept).copied() else {
+            return;
+        };
         self.marks.truncate(kept);
-        for Undo { crr, key, before } in self.undo.split_off(undo_len).into_iter().rev() {
+        for table in self.tables.values_mut() {
+            table.keep_created_before(mark.number);
+        }
+        let noted = self.undo.split_off(mark.undo_len).into_iter().rev();
+        for Undo { crr, key, before } in noted.filter(|undo| undo.before.created < mark.number) {
             let table = self
                 .tables
                 .entry(crr.id)
                 .or_insert_with(|| TableClocks::new(crr));
-            let replaced = match before {
-                Some(before) => {
-                    self.len += 1;
-                    table.insert(key, before)
-                }
-                None => table.remove(&key),
-            };
-            self.len -= usize::from(replaced.is_some());
+            table.insert(key, before);
         }
+        self.len = self.tables.values().map(|table| table.records.len()).sum();
     }
 
     /// All work is undone, and all savepoints are gone.

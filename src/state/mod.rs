@@ -19,7 +19,7 @@ pub mod transaction;
 pub use held::HeldRow;
 
 use crate::crdt::change::TableId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::Crr;
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
@@ -123,6 +123,13 @@ impl State {
     pub fn enlist(&self) -> Result<()> {
         if !self.is_enlisted.get() {
             self.store.with(Slot::Enlist, |enlist| enlist.run([]))?;
+            if !self.is_enlisted.get() {
+                return Err(Error::Table(
+                    "a table called crsql_transaction hides an internal one, so that writes could not be recorded; \
+                     rename it"
+                        .to_owned(),
+                ));
+            }
         }
         Ok(())
     }

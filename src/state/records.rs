@@ -96,7 +96,7 @@ impl State {
         }
         clock.close();
         let mut transaction = self.transaction.borrow_mut();
-        transaction.clocks.put(crr, key.clone(), clock);
+        transaction.clocks.put(crr, key, clock);
         let is_full = transaction.clocks.len() >= RECORDS_MAX;
         drop(transaction);
         if is_full { self.flush_clocks() } else { Ok(()) }

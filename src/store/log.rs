@@ -263,7 +263,7 @@ impl Store {
         let version = self.with(Slot::LogVersion, |last| {
             last.first([], |row| row.integer(0))
         })?;
-        Ok(version.and_then(DbVersion::from_sql).unwrap_or_default())
+        Ok(DbVersion(version.unwrap_or_default().max(0) as u64))
     }
 
     /// The last position that is taken; none in an empty log.

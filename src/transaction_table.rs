@@ -4,8 +4,9 @@
 //! connected, and the disconnection of `crsql_changes` is what lets go of all kept statements.
 
 use crate::error::{Error, Result};
+use crate::sqlite::query::Query;
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Query, Table};
+use crate::sqlite::vtab::{Cursor, Table};
 use crate::state::State;
 use std::rc::Rc;
 

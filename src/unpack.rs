@@ -3,8 +3,9 @@
 use crate::crdt::key;
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
+use crate::sqlite::query::{Comparison, Query};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Comparison, Cursor, Query, Table};
+use crate::sqlite::vtab::{Cursor, Table};
 use std::rc::Rc;
 
 const CELL: usize = 0;

@@ -19,7 +19,7 @@ const LAYERS: [(&[&str], bool); 8] = [
     (&["store"], false),
     (&["state"], false),
     (&["capture", "apply", "convert"], false),
-    (&["changes", "unpack"], false),
+    (&["changes", "transaction_table", "unpack"], false),
     (&["entry", "functions"], true),
 ];
 

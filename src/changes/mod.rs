@@ -5,8 +5,9 @@ mod plan;
 
 use crate::apply;
 use crate::error::{Error, Result};
+use crate::sqlite::query::Query;
 use crate::sqlite::value::Arguments;
-use crate::sqlite::vtab::{Query, Table};
+use crate::sqlite::vtab::Table;
 use crate::state::State;
 use cursor::ChangesCursor;
 use std::rc::Rc;

@@ -6,8 +6,8 @@
 
 use super::column;
 use crate::crdt::value::{Value, ValueRef, whole_integer};
+use crate::sqlite::query::{Comparison, OrderTerm, Query};
 use crate::sqlite::value::Arguments;
-use crate::sqlite::vtab::{Comparison, OrderTerm, Query};
 
 /// A comparison that is used, as one letter of the plan's text; its value is an argument of the scan.
 const USES: [(char, usize, Comparison); 15] = [

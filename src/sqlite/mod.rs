@@ -5,6 +5,7 @@
 pub mod api;
 pub mod connection;
 pub mod function;
+pub mod query;
 pub mod statement;
 pub mod value;
 pub mod vtab;

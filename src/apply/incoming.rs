@@ -2,6 +2,7 @@
 
 use crate::crdt::change::{
     COUNTER_MAX, CausalLength, Claim, ColumnVersion, DbVersion, SENTINEL, SITE_ID_BYTES_MAX, Seq,
+    column,
 };
 use crate::crdt::key as packed_key;
 use crate::crdt::value::{Affinity, NumericText, Value, ValueRef, numeric_text, whole_integer};
@@ -13,19 +14,6 @@ use crate::state::State;
 use crate::store::Slot;
 use std::borrow::Cow;
 use std::rc::Rc;
-
-/// The columns of `crsql_changes`, as arguments.
-mod argument {
-    pub(super) const TABLE: usize = 0;
-    pub(super) const PK: usize = 1;
-    pub(super) const CID: usize = 2;
-    pub(super) const VAL: usize = 3;
-    pub(super) const COL_VERSION: usize = 4;
-    pub(super) const DB_VERSION: usize = 5;
-    pub(super) const SITE_ID: usize = 6;
-    pub(super) const CL: usize = 7;
-    pub(super) const SEQ: usize = 8;
-}
 
 /// A change that was checked against this database.
 pub(super) struct Incoming<'a> {
@@ -45,17 +33,14 @@ pub(super) struct Incoming<'a> {
 
 /// Checks a row inserted into `crsql_changes`.
 pub(super) fn read<'a>(state: &State, arguments: Arguments<'a>) -> Result<Incoming<'a>> {
-    let table = read_name(arguments.get(argument::TABLE), "table")?;
-    let cid = read_name(arguments.get(argument::CID), "cid")?;
-    let cl = CausalLength(read_counter(arguments, argument::CL, "cl")?);
-    let column_version = ColumnVersion(read_counter(
-        arguments,
-        argument::COL_VERSION,
-        "col_version",
-    )?);
-    let version = DbVersion(read_counter(arguments, argument::DB_VERSION, "db_version")?);
-    let seq = Seq(read_counter(arguments, argument::SEQ, "seq")?);
-    let site = read_site(state, arguments.get(argument::SITE_ID))?;
+    let table = read_name(arguments.get(column::TABLE), "table")?;
+    let cid = read_name(arguments.get(column::CID), "cid")?;
+    let cl = CausalLength(read_counter(arguments, column::CL, "cl")?);
+    let column_version =
+        ColumnVersion(read_counter(arguments, column::COL_VERSION, "col_version")?);
+    let version = DbVersion(read_counter(arguments, column::DB_VERSION, "db_version")?);
+    let seq = Seq(read_counter(arguments, column::SEQ, "seq")?);
+    let site = read_site(state, arguments.get(column::SITE_ID))?;
     let crr = state.table_by_name(&table)?.ok_or_else(|| {
         Error::Change(format!(
             "there is no replicated table {} here; make it and call SELECT crsql_as_crr({}) before merging its \
@@ -65,8 +50,8 @@ pub(super) fn read<'a>(state: &State, arguments: Arguments<'a>) -> Result<Incomi
         ))
     })?;
     crr.check_drift()?;
-    let (key, pk) = read_key(state, &crr, arguments.get(argument::PK))?;
-    let cell = read_cell(state, &crr, &cid, arguments.get(argument::VAL))?;
+    let (key, pk) = read_key(state, &crr, arguments.get(column::PK))?;
+    let cell = read_cell(state, &crr, &cid, arguments.get(column::VAL))?;
     let claim = if cell.is_some() {
         Claim::Cell(column_version)
     } else {
@@ -103,15 +88,15 @@ fn read_counter(arguments: Arguments<'_>, index: usize, column: &str) -> Result<
             _ => None,
         },
         // A column that an INSERT leaves out.
-        ValueRef::Null if index != argument::CL => Some(0),
+        ValueRef::Null if index != column::CL => Some(0),
         ValueRef::Null | ValueRef::Blob(_) => None,
     };
     match number {
-        Some(number) if (i64::from(index == argument::CL)..=COUNTER_MAX).contains(&number) => {
+        Some(number) if (i64::from(index == column::CL)..=COUNTER_MAX).contains(&number) => {
             Ok(number as u64)
         }
         _ => {
-            let least = i64::from(index == argument::CL);
+            let least = i64::from(index == column::CL);
             Err(Error::Change(format!(
                 "{column} of a change must be a whole number from {least} to {COUNTER_MAX} (2^53)"
             )))

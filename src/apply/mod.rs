@@ -182,13 +182,7 @@ fn incoming_wins_tie(state: &State, incoming: &Incoming<'_>, held: &HeldRow) -> 
         return Ok(false);
     };
     let crr = &incoming.crr;
-    let names = sql::join(
-        ", ",
-        crr.columns
-            .iter()
-            .map(|column| sql::column_of("t", &column.name)),
-    );
-    let text = || crr.row_sql(sql::ROW_GET, &[("columns", Part::Sql(&names))]);
+    let text = || crr.row_get_sql();
     let here = crr
         .statements
         .with(slot::ROW_GET, state.store.connection, text, |get| {

@@ -5,15 +5,14 @@
 //! ```
 //! The scan ends where the log ended when it began, so that a program can write while it reads.
 
-use super::column;
 use super::plan::Search;
+use crate::crdt::change::column;
 use crate::crdt::change::{CausalLength, ColumnVersion, Position, SENTINEL, Seq, SiteOrdinal};
 use crate::crdt::clock::{EntryMeaning, RowClock, cell_seq};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::Result;
 use crate::schema::crr::slot;
 use crate::schema::{Crr, Key};
-use crate::sql::{self, Part};
 use crate::sqlite::Statement;
 use crate::sqlite::value::{Arguments, Context};
 use crate::sqlite::vtab::Cursor;
@@ -286,19 +285,9 @@ fn open_table(
             return Ok(false);
         }
         crr.check_readable()?;
-        let columns = match crr.columns.is_empty() {
-            true => "1".to_owned(),
-            false => sql::join(
-                ", ",
-                crr.columns
-                    .iter()
-                    .map(|column| sql::column_of("t", &column.name)),
-            ),
-        };
-        let text = || crr.row_sql(sql::ROW_GET, &[("columns", Part::Sql(&columns))]);
         let rows = crr
             .statements
-            .take(slot::ROW_GET, state.store.connection, text)?;
+            .take(slot::ROW_GET, state.store.connection, || crr.row_get_sql())?;
         let last_clock_key = state.store.last_clock_key(&crr)?;
         *open = Some(OpenTable {
             crr,

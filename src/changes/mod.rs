@@ -12,19 +12,6 @@ use crate::state::State;
 use cursor::ChangesCursor;
 use std::rc::Rc;
 
-/// The columns, by index.
-mod column {
-    pub(super) const TABLE: usize = 0;
-    pub(super) const PK: usize = 1;
-    pub(super) const CID: usize = 2;
-    pub(super) const VAL: usize = 3;
-    pub(super) const COL_VERSION: usize = 4;
-    pub(super) const DB_VERSION: usize = 5;
-    pub(super) const SITE_ID: usize = 6;
-    pub(super) const CL: usize = 7;
-    pub(super) const SEQ: usize = 8;
-}
-
 /// `crsql_changes` on one connection.
 pub struct Changes {
     state: Rc<State>,

@@ -4,7 +4,7 @@
 //! that order. Table, key and site are compared before a row of the table is looked at. SQLite checks every
 //! comparison again, so each use here may let too much through, but never too little.
 
-use super::column;
+use crate::crdt::change::column;
 use crate::crdt::value::{Value, ValueRef, whole_integer};
 use crate::sqlite::query::{Comparison, OrderTerm, Query};
 use crate::sqlite::value::Arguments;

@@ -127,6 +127,28 @@ pub struct Position {
 /// The text that stands for a row's causal length in the `cid` column.
 pub const SENTINEL: &str = "-1";
 
+/// The columns of `crsql_changes`, by index.
+pub mod column {
+    /// The table's name
+    pub const TABLE: usize = 0;
+    /// The packed key
+    pub const PK: usize = 1;
+    /// The column's name, or the sentinel
+    pub const CID: usize = 2;
+    /// The value
+    pub const VAL: usize = 3;
+    /// The cell's version
+    pub const COL_VERSION: usize = 4;
+    /// The version of the transaction
+    pub const DB_VERSION: usize = 5;
+    /// The author
+    pub const SITE_ID: usize = 6;
+    /// The row's causal length
+    pub const CL: usize = 7;
+    /// The place in the transaction
+    pub const SEQ: usize = 8;
+}
+
 /// What one change says about its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {

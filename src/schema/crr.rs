@@ -192,6 +192,20 @@ impl Crr {
         self.columns.iter().map(|column| column.id)
     }
 
+    /// The query for the replicated columns of a row, in their order.
+    pub fn row_get_sql(&self) -> String {
+        let columns = match self.columns.is_empty() {
+            true => "1".to_owned(),
+            false => sql::join(
+                ", ",
+                self.columns
+                    .iter()
+                    .map(|column| sql::column_of("t", &column.name)),
+            ),
+        };
+        self.row_sql(sql::ROW_GET, &[("columns", Part::Sql(&columns))])
+    }
+
     /// The names of the key columns.
     pub fn key_names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.key_columns.iter().map(|column| column.name.as_str())

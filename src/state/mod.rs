@@ -122,8 +122,10 @@ impl State {
     /// Takes part in the transaction, so that SQLite tells of its end and of its savepoints.
     pub fn enlist(&self) -> Result<()> {
         if !self.is_enlisted.get() {
+            let epoch = self.epoch();
             self.store.with(Slot::Enlist, |enlist| enlist.run([]))?;
-            if !self.is_enlisted.get() {
+            // In autocommit, outside of a writing statement, the transaction has begun and ended by now.
+            if self.epoch() == epoch {
                 return Err(Error::Table(
                     "a table called crsql_transaction hides an internal one, so that writes could not be recorded; \
                      rename it"

@@ -89,7 +89,9 @@ impl State {
             version,
             next_seq: Seq(0),
         };
-        transaction.clock = Some(clock);
+        if self.is_enlisted.get() {
+            transaction.clock = Some(clock);
+        }
         Ok(clock)
     }
 
@@ -105,6 +107,9 @@ impl State {
     /// Raises the open transaction's version to at least `version`.
     pub fn wish_version(&self, version: DbVersion) -> Result<()> {
         self.enlist()?;
+        if !self.is_enlisted.get() {
+            return Ok(());
+        }
         let clock = self.clock()?;
         let mut transaction = self.transaction.borrow_mut();
         transaction.version_wish = version;
@@ -133,8 +138,10 @@ impl State {
             version: clock.version,
             seq: clock.next_seq,
         };
-        let next_seq = clock.next_seq.plus(count);
-        self.transaction.borrow_mut().clock = Some(Clock { next_seq, ..clock });
+        if self.is_enlisted.get() {
+            let next_seq = clock.next_seq.plus(count);
+            self.transaction.borrow_mut().clock = Some(Clock { next_seq, ..clock });
+        }
         Ok(at)
     }
 

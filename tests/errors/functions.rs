@@ -145,10 +145,10 @@ fn settings() {
 #[test]
 fn versions() {
     let connection = prepared();
-    let text = "crsql: a version can be at most 9007199254740992 (2^53)";
+    let text = "crsql: a version can be raised to at most 4503599627370496 (2^52)";
     fails(
         &connection,
-        "SELECT crsql_next_db_version(9007199254740993)",
+        "SELECT crsql_next_db_version(4503599627370497)",
         text,
     );
     fails(

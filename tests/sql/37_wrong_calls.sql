@@ -8,7 +8,7 @@ SELECT crsql_db_version(1);
 SELECT crsql_get_seq(1);
 SELECT crsql_increment_and_get_seq(1);
 SELECT crsql_rows_impacted(1);
-SELECT crsql_next_db_version(9007199254740993);
+SELECT crsql_next_db_version(4503599627370497);
 SELECT crsql_config_get();
 SELECT crsql_config_set('merge-equal-values');
 .print '-- tables that are functions, or views on what is recorded'

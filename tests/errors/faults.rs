@@ -227,12 +227,12 @@ fn interrupted_from_another_thread() {
                 INSERT INTO t(k, a) SELECT 'key ' || i, i FROM n";
     let mut ends = [0, 0];
     for round in 0..40 {
+        let before: i64 = one(&connection, "SELECT crsql_db_version()");
         let handle = connection.get_interrupt_handle();
         let interrupter = std::thread::spawn(move || {
             std::thread::sleep(std::time::Duration::from_micros(round * 150));
             handle.interrupt();
         });
-        let before: i64 = one(&connection, "SELECT crsql_db_version()");
         let outcome = connection.execute_batch(&format!(
             "BEGIN; {fill}; UPDATE t SET b = {round}; DELETE FROM t; {fill}; COMMIT"
         ));

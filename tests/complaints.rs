@@ -16,3 +16,6 @@ mod application;
 
 #[path = "complaints/loss.rs"]
 mod loss;
+
+#[path = "complaints/versions.rs"]
+mod versions;

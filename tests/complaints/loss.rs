@@ -278,31 +278,6 @@ fn complaint_07_local_writes_are_captured_after_a_failed_merge() {
     }
 }
 
-/// Asked for outside of a transaction, a version and a seq belong to none: what was remembered of them once
-/// hid what another connection committed.
-#[test]
-fn complaint_08_versions_asked_for_outside_a_transaction_hide_nothing() {
-    let directory = scratch_dir();
-    let path = directory.join("asked.db");
-    let (first, second) = (open(&path), open(&path));
-    create_crr(&first, "t", TABLE);
-    for question in [
-        "SELECT crsql_next_db_version(150)",
-        "SELECT crsql_increment_and_get_seq()",
-        "SELECT crsql_next_db_version()",
-        "SELECT crsql_get_seq()",
-    ] {
-        one::<i64>(&first, question);
-        let before: i64 = one(&second, "SELECT crsql_db_version()");
-        exec(&second, "INSERT INTO t(a) VALUES (1)");
-        assert_eq!(
-            one::<i64>(&first, "SELECT crsql_db_version()"),
-            before + 1,
-            "after {question}"
-        );
-    }
-}
-
 #[test]
 fn complaint_08_a_reported_version_is_durable() {
     let directory = scratch_dir();

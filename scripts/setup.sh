@@ -6,9 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 rust_version_min=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 
+# libclang-cpp, which other packages bring, is another library and of no use here.
 have_libclang() {
   [ -n "${LIBCLANG_PATH:-}" ] && return 0
-  compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null && return 0
+  compgen -G '/usr/lib/llvm-*/lib/libclang[-.][0-9s]*' >/dev/null && return 0
   command -v ldconfig >/dev/null && ldconfig -p | grep -q 'libclang[-.0-9]*\.so'
 }
 

@@ -5,6 +5,7 @@
 //! ```text
 //! entry, functions
 //! changes, unpack, transaction_table   virtual tables
+//! migrate                   changes of the schema
 //! capture  apply  convert   local writes, merges, upgrades
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
@@ -25,6 +26,7 @@ pub mod crdt;
 pub mod entry;
 mod error;
 mod functions;
+mod migrate;
 mod schema;
 mod sql;
 mod sqlite;

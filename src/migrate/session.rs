@@ -23,8 +23,10 @@ use crate::state::State;
 pub fn begin(state: &State, name: &str) -> Result<()> {
     let Some(crr) = state.or_empty(|| state.table_by_name(name))? else {
         return Err(Error::Table(format!(
-            "{} is no replicated table, so that it can be altered without crsql_begin_alter",
-            quoted(name)
+            "{} is no replicated table; alter it without crsql_begin_alter, or make it one first with SELECT \
+             crsql_as_crr({})",
+            quoted(name),
+            sql::literal(name)
         )));
     };
     state.store.connection.execute(sql::SESSION_BEGIN)?;
@@ -145,35 +147,26 @@ fn end(state: &State, id: TableId, name: &str) -> Result<()> {
         .map_or(table.name.as_str(), |crr| &crr.name);
     let declared = convert::declared_table(state, declared_name)?;
     declared.check(connection)?;
-    let crr = match altered {
-        Some(crr) => state.registered(&crr, None)?,
-        None => match rebuilt(state, id, &declared, &table)? {
-            Some(crr) => crr,
-            None => return Ok(()),
-        },
+    let made = match altered {
+        Some(crr) => registration::settle(state, &crr),
+        None => rebuilt(state, id, &declared, &table),
     };
-    let mut registration = crr.registration();
-    registration.sessions = 0;
-    registration.write(connection, id)?;
-    registration::replace_triggers(state, &crr, Phase::Steady)
-        .map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
+    made.map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
 }
 
-/// Takes over a table that was made anew under its old name; none if it has another key and starts over.
+/// Takes over a table that was made anew under its old name. With another key it starts over.
 fn rebuilt(
     state: &State,
     id: TableId,
     declared: &DeclaredTable,
     table: &RegisteredTable,
-) -> Result<Option<std::rc::Rc<Crr>>> {
-    let connection = state.store.connection;
-    let registered = RegisteredColumn::read_all(connection, id)?;
+) -> Result<()> {
+    let registered = RegisteredColumn::read_all(state.store.connection, id)?;
     let crr = Crr::altered(id, declared, table, &registered, History::Rebuilt);
-    if crr.key_description() != table.key {
-        state.keep_version_floor()?;
-        registration::unregister(state, id)?;
-        convert::replicate(state, declared)?;
-        return Ok(None);
+    if crr.key_description() == table.key {
+        return convert::rebuilt::take_over(state, &crr);
     }
-    convert::rebuilt::take_over(state, crr).map(Some)
+    state.keep_version_floor()?;
+    registration::unregister(state, id)?;
+    convert::replicate(state, declared).map(|_| ())
 }

@@ -68,9 +68,8 @@ impl Replica {
     fn is_unknown(&self, change: &Change) -> Option<bool> {
         let numbers = [change.col_version, change.db_version, change.seq];
         let values = key::unpack(&change.pk)?;
-        let is_sound = change.cl > 0
-            && numbers.iter().all(|number| *number >= 0)
-            && change.site.len() == 16;
+        let is_sound =
+            change.cl > 0 && numbers.iter().all(|number| *number >= 0) && change.site.len() == 16;
         if !is_sound {
             return None;
         }

@@ -197,6 +197,7 @@ impl Replica {
         for table in std::mem::take(&mut self.schema.noticed) {
             self.capture_all(table);
         }
+        self.end_sessions();
         self.transaction = None;
         self.state.rows_impacted = 0;
     }

@@ -83,10 +83,20 @@ impl Table {
             Ddl::DropColumn { column } => self.cells.contains(column),
             Ddl::RenameTable { name } => *name != self.name,
             Ddl::DropTable => true,
-            Ddl::Rebuild { added, .. } => {
-                added.as_ref().is_none_or(|(column, _)| is_free(&column.name))
-            }
+            Ddl::Rebuild { added, .. } => added
+                .as_ref()
+                .is_none_or(|(column, _)| is_free(&column.name)),
         }
+    }
+
+    /// Does it give a column the name that another one had?
+    pub fn uses_name_again(&self, ddl: &Ddl) -> bool {
+        let new_name = match ddl {
+            Ddl::AddColumn(column) => &column.name,
+            Ddl::RenameColumn { name, .. } => name,
+            _ => return false,
+        };
+        self.columns.iter().any(|column| column.name == *new_name)
     }
 
     /// The table as if the change had been left out: only its column has a number.
@@ -220,13 +230,7 @@ impl Replica {
         if matches!(ddl, Ddl::AddColumn(_)) && has_rows {
             self.reach.met(Situation::ColumnBecameLate);
         }
-        let new_name = match ddl {
-            Ddl::AddColumn(column) => Some(&column.name),
-            Ddl::RenameColumn { name, .. } => Some(name),
-            _ => None,
-        };
-        let is_old = |name: &&String| before.columns.iter().any(|column| column.name == **name);
-        if new_name.is_some_and(|name| is_old(&name)) {
+        if before.uses_name_again(ddl) {
             self.reach.met(Situation::NameUsedAgain);
         }
         if before.was_dropped && matches!(ddl, Ddl::CreateTable) {
@@ -240,6 +244,26 @@ impl Replica {
             Rc::make_mut(&mut self.schema.tables)[place]
                 .uncaptured
                 .clear();
+        }
+    }
+
+    pub fn begin_alter(&mut self, place: usize) {
+        self.capture_all(place);
+        Rc::make_mut(&mut self.schema.tables)[place].sessions += 1;
+    }
+
+    pub fn commit_alter(&mut self, place: usize) {
+        self.capture_all(place);
+        Rc::make_mut(&mut self.schema.tables)[place].sessions -= 1;
+        self.replay(Situation::ReplayedByAlter);
+    }
+
+    /// The end of the transaction is that of its sessions.
+    pub fn end_sessions(&mut self) {
+        if self.schema.tables.iter().any(|table| table.sessions > 0) {
+            for table in Rc::make_mut(&mut self.schema.tables) {
+                table.sessions = 0;
+            }
         }
     }
 
@@ -270,7 +294,10 @@ fn reshaped(row: &Row, before: &Table, after: &Table) -> Row {
     let cells: Vec<Option<Event>> = after.cells.iter().map(event).collect();
     let was_told = row.cells.iter().flatten();
     let first = was_told.min_by_key(|event| (event.db_version, event.seq));
-    let left = first.cloned().map(|event| Event { version: 1, ..event });
+    let left = first.cloned().map(|event| Event {
+        version: 1,
+        ..event
+    });
     Row {
         values,
         sentinel: row.sentinel.clone(),

@@ -36,6 +36,8 @@ pub struct Table {
     pub leaves_gaps: bool,
     /// Columns that the triggers may not name yet.
     pub uncaptured: BTreeSet<usize>,
+    /// Open alter sessions.
+    pub sessions: usize,
 }
 
 impl Column {
@@ -102,6 +104,7 @@ impl Table {
             was_dropped: false,
             leaves_gaps: cells.is_empty(),
             uncaptured: BTreeSet::new(),
+            sessions: 0,
             name: name.to_owned(),
             create: create.to_owned(),
             columns,

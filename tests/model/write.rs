@@ -209,7 +209,10 @@ impl Replica {
 
     fn note_new_row(&mut self, table: usize, row: &NewRow) {
         let definition = self.table(table);
-        let columns = definition.cells.iter().map(|cell| &definition.columns[*cell]);
+        let columns = definition
+            .cells
+            .iter()
+            .map(|cell| &definition.columns[*cell]);
         let mut cells = columns.zip(&row.cells);
         if cells.any(|(column, value)| column.is_late && value.same(&column.stored_default())) {
             self.reach.met(Situation::DefaultInsertedInLateColumn);
@@ -217,13 +220,21 @@ impl Replica {
     }
 
     /// Notes that a write meets cells that nobody wrote before.
-    fn note_unset(&mut self, table: usize, key: &Key, changed: Option<&[bool]>, situation: Situation) {
+    fn note_unset(
+        &mut self,
+        table: usize,
+        key: &Key,
+        changed: Option<&[bool]>,
+        situation: Situation,
+    ) {
         let definition = self.table(table);
-        let is_changed = |cell: usize| {
-            definition.is_late(cell) && changed.is_none_or(|changed| changed[cell])
-        };
+        let is_changed =
+            |cell: usize| definition.is_late(cell) && changed.is_none_or(|changed| changed[cell]);
         let cells = self.row(table, key).map_or(&[][..], |row| &row.cells);
-        let mut unset = cells.iter().enumerate().filter(|(_, event)| event.is_none());
+        let mut unset = cells
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| event.is_none());
         if unset.any(|(cell, _)| is_changed(cell)) {
             self.reach.met(situation);
         }

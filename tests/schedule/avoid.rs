@@ -1,7 +1,9 @@
 //! Statements that the schedules pass over, because SQLite itself does not say what they do, or the library leaves it open.
 
 use crate::model::replica::Replica;
+use crate::model::schema::Migration;
 use crate::model::statement::{Assign, OnConflict, Statement};
+use crate::model::table::Table;
 use crate::model::value::Value;
 use crate::model::write::integer_key;
 
@@ -24,9 +26,19 @@ fn is_seen_incompletely(model: &Replica, statement: &Statement) -> bool {
     may_update
         && model.keys(place).iter().any(|key| {
             let cells = model.row(place, key).map_or(&[][..], |row| &row.cells);
-            let mut set = cells.iter().enumerate().filter(|(_, event)| event.is_some());
+            let mut set = cells
+                .iter()
+                .enumerate()
+                .filter(|(_, event)| event.is_some());
             set.any(|(cell, _)| is_uncaptured(cell))
         })
+}
+
+/// A column that is dropped and added again inside one alter session may or may not be taken for the old one: nothing tells
+/// the end of such a session from its beginning.
+pub fn is_ambiguous(table: &Table, migration: &Migration) -> bool {
+    let mut ddl = migration.ddl.iter();
+    table.sessions > 0 && ddl.any(|ddl| table.uses_name_again(ddl))
 }
 
 /// The values that a statement writes, with their columns.

@@ -98,9 +98,7 @@ pub fn compare_parked(model: &Replica, got: &[(String, String, usize)]) -> Outco
     if expected == got {
         return Ok(());
     }
-    Err(format!(
-        "parked: expected {expected:?}\n  got {got:?}"
-    ))
+    Err(format!("parked: expected {expected:?}\n  got {got:?}"))
 }
 
 /// The changes without those that only say that a row of a first life is there, because the columns that said so were

@@ -156,13 +156,16 @@ impl Database {
 
     /// Table, column and number of what waits for its table or column.
     pub fn parked(&self) -> Result<Vec<(String, String, usize)>, String> {
-        let text = "SELECT \"table\", \"column\", \"count\" FROM crsql_parked ORDER BY 1, 2".to_owned();
+        let text =
+            "SELECT \"table\", \"column\", \"count\" FROM crsql_parked ORDER BY 1, 2".to_owned();
         let values = Vec::new();
         let rows = self.select(&Sql { text, values })?;
         let parse = |row: Vec<Value>| match row.as_slice() {
-            [Value::Text(table), Value::Text(column), Value::Integer(count)] => {
-                Ok((table.clone(), column.clone(), *count as usize))
-            }
+            [
+                Value::Text(table),
+                Value::Text(column),
+                Value::Integer(count),
+            ] => Ok((table.clone(), column.clone(), *count as usize)),
             other => Err(format!("crsql_parked: {other:?}")),
         };
         rows.into_iter().map(parse).collect()

@@ -67,19 +67,13 @@ fn text(name: &str) -> String {
 /// An index that keeps a table from being replicated, whatever rows it has.
 pub fn spoil(table: &Table) -> String {
     let column = table.cells.first().unwrap_or(&table.key[0]);
-    let (table, column) = (
-        quote(&table.name),
-        quote(&table.columns[*column].name),
-    );
+    let (table, column) = (quote(&table.name), quote(&table.columns[*column].name));
     format!("CREATE UNIQUE INDEX spoiling ON {table}({column}) WHERE 0")
 }
 
 pub fn make_index(table: &Table, number: usize) -> String {
     let column = table.cells.first().unwrap_or(&table.key[0]);
-    let (table, column) = (
-        quote(&table.name),
-        quote(&table.columns[*column].name),
-    );
+    let (table, column) = (quote(&table.name), quote(&table.columns[*column].name));
     format!("CREATE INDEX IF NOT EXISTS extra_{number} ON {table}({column})")
 }
 
@@ -123,7 +117,10 @@ fn kept(table: &Table, order: &[usize]) -> Vec<usize> {
 fn create(table: &Table, name: &str, cells: &[usize], added: Option<&Column>) -> String {
     let mut key = table.key.clone();
     key.sort_unstable();
-    let columns = key.iter().chain(cells).map(|column| &table.columns[*column]);
+    let columns = key
+        .iter()
+        .chain(cells)
+        .map(|column| &table.columns[*column]);
     let mut parts: Vec<String> = columns
         .chain(added)
         .map(|column| declaration(column, table))
@@ -142,7 +139,11 @@ fn create(table: &Table, name: &str, cells: &[usize], added: Option<&Column>) ->
         (false, true) => "",
         (false, false) => " WITHOUT ROWID",
     };
-    format!("CREATE TABLE {}({}){options}", quote(name), parts.join(", "))
+    format!(
+        "CREATE TABLE {}({}){options}",
+        quote(name),
+        parts.join(", ")
+    )
 }
 
 fn declaration(column: &Column, table: &Table) -> String {

@@ -350,12 +350,7 @@ fn arrange(changes: &mut Vec<Change>, delivery: &Delivery, random: &mut Random) 
 }
 
 /// A change with one thing wrong with it.
-fn flawed(
-    flaw: Flaw,
-    like: Option<&Change>,
-    random: &mut Random,
-    receiver: &Replica,
-) -> Change {
+fn flawed(flaw: Flaw, like: Option<&Change>, random: &mut Random, receiver: &Replica) -> Change {
     let tables = receiver.tables();
     let mut change = like.cloned().unwrap_or_else(|| Change {
         table: tables[0].name.clone(),

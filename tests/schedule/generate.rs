@@ -80,7 +80,9 @@ fn migrations(random: &mut Random, shapes: &[usize], all: &[Table]) -> (Vec<usiz
         let list = Vec::new();
         return (Vec::new(), Migrations { list, tables });
     }
-    let later = (0..tables.len()).filter(|_| random.percent(30)).collect::<Vec<_>>();
+    let later = (0..tables.len())
+        .filter(|_| random.percent(30))
+        .collect::<Vec<_>>();
     for place in &later {
         tables[*place].is_here = false;
     }

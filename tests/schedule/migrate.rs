@@ -6,6 +6,7 @@ use crate::model::schema::{Ddl, Migration};
 use crate::model::statement::{OnConflict, Statement};
 use crate::model::value::Value;
 
+use super::avoid;
 use super::ddl;
 use super::plan::{End, Migrating};
 use super::random::Random;
@@ -33,6 +34,9 @@ impl World {
         let is_create = matches!(migration.ddl.first(), Some(Ddl::CreateTable));
         if migration.is_skipped || table.is_here == is_create {
             self.nodes[node].model.skip_migration(&migration);
+            return Ok(());
+        }
+        if avoid::is_ambiguous(&table, &migration) {
             return Ok(());
         }
         self.note_migration(node);
@@ -144,7 +148,8 @@ impl World {
             self.run(node, &text)?;
         }
         let mut random = Random::new(place as u64);
-        let key = |column: &usize| values::key_pool(&mut random, table.columns[*column].rule)[0].clone();
+        let key =
+            |column: &usize| values::key_pool(&mut random, table.columns[*column].rule)[0].clone();
         let seed = Statement::Insert {
             table: place,
             columns: table.key.clone(),
@@ -186,7 +191,7 @@ impl World {
         self.reach.met(Situation::AlteredInSession);
         let model = &mut self.nodes[node].model;
         let mark = model.mark();
-        model.capture_all(place);
+        model.begin_alter(place);
         if !self.write_in_session(node, &migrating.before)? {
             return Ok(());
         }
@@ -225,8 +230,7 @@ impl World {
             }
             End::Alter { by_old_name } => {
                 let name = if by_old_name { old_name } else { new_name };
-                model.capture_all(place);
-                model.replay(Situation::ReplayedByAlter);
+                model.commit_alter(place);
                 if is_own {
                     model.commit();
                 }

@@ -127,7 +127,11 @@ impl Generator<'_> {
         let (rule, default) = self.random.pick(&kinds).clone();
         let is_not_null = !default.is_null() && self.random.percent(30);
         let column = Column::new(&name, rule).default(default);
-        if is_not_null { column.not_null() } else { column }
+        if is_not_null {
+            column.not_null()
+        } else {
+            column
+        }
     }
 
     fn any_default(&mut self) -> Value {
@@ -163,7 +167,7 @@ impl Generator<'_> {
         self.droppable(place).map(drop).into_iter().collect()
     }
 
-    /// In two sessions, or in one.
+    /// In two sessions.
     fn drop_and_add_again(&mut self, place: usize) -> Vec<Vec<Ddl>> {
         let Some(column) = self.free_cell(place) else {
             return Vec::new();
@@ -172,11 +176,7 @@ impl Generator<'_> {
         let mut again = Column::new(&name, Rule::Any);
         again.default = self.any_default();
         let (drop, add) = (Ddl::DropColumn { column }, Ddl::AddColumn(again));
-        if self.random.percent(60) {
-            vec![vec![drop], vec![add]]
-        } else {
-            vec![vec![drop, add]]
-        }
+        vec![vec![drop], vec![add]]
     }
 
     fn drop_and_rename(&mut self, place: usize) -> Vec<Ddl> {

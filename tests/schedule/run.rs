@@ -286,7 +286,10 @@ impl World {
                 self.run(node, &format!("SELECT crsql_next_db_version({version})"))
             }
             Action::Migrate(migrating) => self.migrate(node, migrating),
-            Action::Index { table: place, is_made } => {
+            Action::Index {
+                table: place,
+                is_made,
+            } => {
                 let table = self.nodes[node].model.table(*place);
                 if !table.is_here {
                     return Ok(());
@@ -545,7 +548,11 @@ fn fitted(statement: &Statement, table: &Table) -> Option<Statement> {
 
 fn keep_values(columns: &[usize], row: &mut Vec<Value>, table: &Table) {
     let mut columns = columns.iter();
-    row.retain(|_| columns.next().is_some_and(|column| table.has_column(*column)));
+    row.retain(|_| {
+        columns
+            .next()
+            .is_some_and(|column| table.has_column(*column))
+    });
 }
 
 fn set_up(plan: &Plan) -> &'static str {

@@ -100,7 +100,11 @@ fn without_actions(mut plan: Plan, fails: &impl Fn(&Plan) -> bool, start: Instan
                 let mut shorter = plan.clone();
                 if let Step::Work { actions, .. } = &mut shorter.steps[step] {
                     let (before, after) = (Vec::new(), Vec::new());
-                    actions[action] = Action::Migrate(Migrating { before, after, ..migrating });
+                    actions[action] = Action::Migrate(Migrating {
+                        before,
+                        after,
+                        ..migrating
+                    });
                 }
                 if fails(&shorter) {
                     plan = shorter;

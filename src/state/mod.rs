@@ -161,6 +161,12 @@ impl State {
         tables.check(&self.store, version, changes)
     }
 
+    /// The version of the schema that everything known of tables belongs to.
+    pub fn known_schema_version(&self) -> Result<i64> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().schema_version().unwrap_or_default())
+    }
+
     /// Takes the changes that the extension itself just made for no sign of another statement.
     pub fn settle(&self) {
         let changes = self.store.connection.total_changes();

@@ -6,6 +6,7 @@ use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
+use crate::keys;
 use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
@@ -18,7 +19,7 @@ const MAIN: &str = "main";
 const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 17] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 20] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
@@ -48,6 +49,9 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 17] = [
     ("crsql_capture_update", Trust::Innocuous, capture::update),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_uuid", Trust::Innocuous, keys::uuid),
+    ("crsql_uuid_blob", Trust::Innocuous, keys::uuid_blob),
+    ("crsql_ulid", Trust::Innocuous, keys::ulid),
 ];
 
 /// Registers them all.

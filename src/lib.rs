@@ -5,11 +5,11 @@
 //! ```text
 //! entry, functions
 //! changes, unpack, transaction_table   virtual tables
-//! capture  apply  convert   local writes, merges, upgrades
+//! capture  apply  convert  keys   local writes, merges, upgrades, new keys
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
-//! crdt     error            pure
+//! crdt     error   unique   pure
 //! ```
 
 #![cfg_attr(
@@ -25,10 +25,12 @@ pub mod crdt;
 pub mod entry;
 mod error;
 mod functions;
+mod keys;
 mod schema;
 mod sql;
 mod sqlite;
 mod state;
 mod store;
 mod transaction_table;
+mod unique;
 mod unpack;

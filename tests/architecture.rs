@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom; the modules of one line are siblings, and whether siblings may import each other.
 const LAYERS: [(&[&str], bool); 8] = [
-    (&["crdt", "error"], true),
+    (&["crdt", "error", "unique"], true),
     (&["sqlite", "sql"], true),
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert"], false),
+    (&["capture", "apply", "convert", "keys"], false),
     (&["changes", "transaction_table", "unpack"], false),
     (&["entry", "functions"], true),
 ];

@@ -10,5 +10,5 @@ pub mod statement;
 pub mod value;
 pub mod vtab;
 
-pub use connection::Connection;
+pub use connection::{Connection, randomness};
 pub use statement::Statement;

@@ -37,7 +37,10 @@ pub fn as_crr(state: &State, name: &str) -> Result<()> {
     let outcome = state.store.atomically(|| {
         state.enlist()?;
         state.flush()?;
-        remove_orphans(state)?;
+        // SQLite drops no table while a statement of the application runs; orphans can wait.
+        if !state.store.is_within_statement() {
+            remove_orphans(state)?;
+        }
         let crr = register(state, &declared)?;
         for statement in triggers::creation(&crr, state.database()) {
             state.store.connection.execute(&statement)?;

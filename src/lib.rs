@@ -4,7 +4,7 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, unpack, transaction_table   virtual tables
+//! changes, unpack, transaction_table, clset   virtual tables
 //! capture  apply  convert  keys   local writes, merges, upgrades, new keys
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
@@ -20,6 +20,7 @@
 mod apply;
 mod capture;
 mod changes;
+mod clset;
 mod convert;
 pub mod crdt;
 pub mod entry;

@@ -153,6 +153,10 @@ texts! {
     TRIGGER_UPDATE = "trigger/update.sql";
     /// Captures deletes.
     TRIGGER_DELETE = "trigger/delete.sql";
+    /// Makes the table of a `clset` table.
+    CLSET_CREATE = "clset/create.sql";
+    /// Drops it.
+    CLSET_DROP = "clset/drop.sql";
     /// Starts a piece of work that can be undone.
     WORK_BEGIN = "work/begin.sql";
     /// Ends it.

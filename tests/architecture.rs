@@ -19,7 +19,7 @@ const LAYERS: [(&[&str], bool); 8] = [
     (&["store"], false),
     (&["state"], false),
     (&["capture", "apply", "convert", "keys"], false),
-    (&["changes", "transaction_table", "unpack"], false),
+    (&["changes", "transaction_table", "unpack", "clset"], false),
     (&["entry", "functions"], true),
 ];
 

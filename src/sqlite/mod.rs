@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod connection;
+pub mod created;
 pub mod function;
 pub mod query;
 pub mod statement;

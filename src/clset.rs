@@ -5,6 +5,7 @@
 
 use crate::convert;
 use crate::error::{Error, Result};
+use crate::migrate;
 use crate::schema::inspect::DeclaredTable;
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::created::Created;
@@ -96,7 +97,7 @@ impl Created for Clset {
             clset
                 .execute(sql::CLSET_CREATE, &body)
                 .map_err(|error| error.during(work))?;
-            convert::as_crr(state, &clset.table)
+            migrate::as_crr(state, &clset.table)
         })?;
         Ok(clset)
     }
@@ -117,7 +118,10 @@ impl Created for Clset {
         if !self.has_table()? {
             return Ok(());
         }
-        self.execute(sql::CLSET_DROP, "")
+        self.state.store.within_statement(|| {
+            convert::as_table(&self.state, &self.table)?;
+            self.execute(sql::CLSET_DROP, "")
+        })
     }
 }
 

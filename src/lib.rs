@@ -5,6 +5,7 @@
 //! ```text
 //! entry, functions
 //! changes, unpack, transaction_table, clset   virtual tables
+//! migrate                   changes of the schema
 //! capture  apply  convert  keys   local writes, merges, upgrades, new keys
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
@@ -27,6 +28,7 @@ pub mod entry;
 mod error;
 mod functions;
 mod keys;
+mod migrate;
 mod schema;
 mod sql;
 mod sqlite;

@@ -160,3 +160,46 @@ fn a_failure_inside_a_transaction_loses_no_change_of_it() {
     assert_eq!(changes(&connection, 0).len(), 4);
     check(&connection, &["t", "ducks"]);
 }
+
+#[test]
+fn changes_that_wait_for_the_table_are_merged_when_it_is_made() {
+    let (here, there) = (open_memory(), open_memory());
+    exec(&here, DUCKS);
+    exec(
+        &here,
+        "INSERT INTO ducks VALUES (1, 'a'), (2, 'b'); DELETE FROM ducks WHERE id = 2",
+    );
+    merge(&there, &changes(&here, 0));
+    assert_eq!(changes(&there, 0).len(), 0);
+    exec(&there, "BEGIN");
+    exec(&there, DUCKS);
+    assert_eq!(
+        one::<String>(&there, "SELECT group_concat(q) FROM ducks"),
+        "a"
+    );
+    exec(&there, "COMMIT");
+    assert_same(&here, &there, &["ducks"], "after the table was made");
+    check(&there, &["ducks"]);
+}
+
+#[test]
+fn a_table_made_an_ordinary_one_is_dropped_too() {
+    let connection = open_memory();
+    exec(&connection, DUCKS);
+    exec(&connection, "INSERT INTO ducks VALUES (1, 'a')");
+    one::<Option<String>>(&connection, "SELECT crsql_as_table('ducks')");
+    exec(&connection, "DROP TABLE ducks_schema");
+    let left: i64 = one(
+        &connection,
+        "SELECT count(*) FROM sqlite_master WHERE name LIKE '%ducks%' OR tbl_name LIKE '%ducks%'",
+    );
+    assert_eq!(left, 0);
+    assert_eq!(
+        one::<i64>(&connection, "SELECT count(*) FROM crsql_tables"),
+        0
+    );
+    assert_eq!(one::<i64>(&connection, "SELECT crsql_db_version()"), 1);
+    exec(&connection, DUCKS);
+    exec(&connection, "INSERT INTO ducks VALUES (1, 'b')");
+    assert_eq!(changes(&connection, 0)[0].db_version, 2);
+}

@@ -1,5 +1,6 @@
 //! The internal tables: reading and writing them, and nothing about why.
 
+pub mod affinity;
 pub mod bootstrap;
 pub mod log;
 pub mod row_clock;

@@ -23,11 +23,16 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 26] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
     ("crsql_commit_alter", Trust::DirectOnly, commit_alter),
+    (
+        "crsql_automigrate",
+        Trust::DirectOnly,
+        migrate::automigrate::automigrate,
+    ),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
     ("crsql_next_db_version", Trust::Innocuous, next_db_version),

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod created;
 pub mod function;
 pub mod query;
+pub mod scratch;
 pub mod statement;
 pub mod value;
 pub mod vtab;

@@ -1,6 +1,6 @@
 //! A `CREATE TABLE` statement as columns, constraints and options, each in the words it was written in.
 
-use super::token::{Token, same, tokens};
+use super::token::{Kind, Token, same, tokens};
 
 /// What begins a constraint of the table. A column of such a name is in quotes.
 const CONSTRAINT_WORDS: [&str; 5] = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"];
@@ -74,7 +74,7 @@ impl<'a> Column<'a> {
             name: name.name(),
             text: span(sql, tokens),
             kind: parts.next().unwrap_or_default(),
-            clauses: parts.collect(),
+            clauses: parts.map(without_needless_parentheses).collect(),
             declaration: span(sql, rest),
         })
     }
@@ -111,6 +111,29 @@ fn clauses<'a>(tokens: &[Token<'a>]) -> Vec<Vec<Token<'a>>> {
         }
     }
     clauses
+}
+
+/// `DEFAULT (1)` is `DEFAULT 1`: other tools write the one for the other when they copy a column.
+fn without_needless_parentheses(mut clause: Vec<Token<'_>>) -> Vec<Token<'_>> {
+    let [default, open, value @ .., close] = clause.as_slice() else {
+        return clause;
+    };
+    let is_number_part = |token: &Token<'_>| {
+        token.is_symbol(".") || token.text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let is_literal = match value {
+        [] => false,
+        [text] if text.kind == Kind::Text => true,
+        [sign, number @ ..] if sign.is_symbol("-") || sign.is_symbol("+") => {
+            number.iter().all(is_number_part)
+        }
+        number => number.iter().all(is_number_part),
+    };
+    if default.is("DEFAULT") && open.is_symbol("(") && close.is_symbol(")") && is_literal {
+        clause.pop();
+        clause.remove(1);
+    }
+    clause
 }
 
 fn depth_change(token: &Token<'_>) -> i32 {
@@ -275,6 +298,13 @@ mod tests {
             "A text default 'x' NOT NULL"
         ));
         assert!(same("a DEFAULT NULL", "a DEFAULT NULL"));
+        assert!(same("a DEFAULT (1)", "a DEFAULT 1"));
+        assert!(same("a DEFAULT (-1) NOT NULL", "a NOT NULL DEFAULT -1"));
+        assert!(same("a DEFAULT ('x')", "a DEFAULT 'x'"));
+        assert!(same("a DEFAULT (+1.5)", "a DEFAULT +1.5"));
+        assert!(!same("a DEFAULT (1-2)", "a DEFAULT 1"));
+        assert!(!same("a DEFAULT (x 'x')", "a DEFAULT x 'x'"));
+        assert!(!same("a DEFAULT ('x')", "a DEFAULT 'y'"));
         assert!(same(
             "a REFERENCES b ON DELETE SET NULL NOT NULL",
             "a NOT NULL REFERENCES b ON DELETE SET NULL"

@@ -13,6 +13,7 @@ mod checks;
 
 use checks::{assert_same, check, check_partial, content, exec, literal, one, refusal};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use support::{changes, merge, open, open_memory, scratch_dir_with_extension};
 
 const FIRST: &str = "
@@ -112,6 +113,10 @@ fn faulty() -> Vec<String> {
         SECOND.replace("w, PRIMARY KEY (y, x)", "w, PRIMARY KEY (x, y)"),
         SECOND.replace("DEFAULT 'new'", "DEFAULT (random())"),
         SECOND.replace("DEFAULT 'new'", ""),
+        SECOND.replace(
+            "c TEXT NOT NULL DEFAULT 'new'",
+            "c TEXT REFERENCES pair (v)",
+        ),
         format!("{SECOND} SELECT crsql_as_crr('nothing');"),
         format!("{SECOND} CREATE UNIQUE INDEX one ON t (a); SELECT crsql_as_crr('t');"),
         format!("{SECOND} INSERT INTO pair(x, y) VALUES (9, 9), (9, 9);"),
@@ -289,4 +294,40 @@ fn foreign_keys_of_plain_tables_and_rows_in_the_text_are_kept() {
     );
     assert_eq!(one::<i64>(&connection, "SELECT p FROM child"), 2);
     assert_eq!(one::<i64>(&connection, "SELECT count(*) FROM parent"), 2);
+}
+
+#[test]
+fn tables_that_refer_to_each_other_are_dropped_together() {
+    let connection = open_memory();
+    exec(&connection, "PRAGMA foreign_keys = ON");
+    exec(
+        &connection,
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (p REFERENCES parent (id));
+         INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1)",
+    );
+    migrate(&connection, "CREATE TABLE IF NOT EXISTS other (a)");
+    let left: String = one(
+        &connection,
+        "SELECT group_concat(name) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'crsql%'",
+    );
+    assert_eq!(left, "other");
+}
+
+#[test]
+fn the_tables_of_a_virtual_table_are_left_to_it() {
+    let connection = open_memory();
+    exec(
+        &connection,
+        "CREATE VIRTUAL TABLE search USING fts5 (words); INSERT INTO search VALUES ('some words')",
+    );
+    // With this SQLite lets nobody else drop them.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
+        .expect("set the mode");
+    migrate(&connection, "CREATE TABLE IF NOT EXISTS other (a)");
+    let left: i64 = one(
+        &connection,
+        "SELECT count(*) FROM sqlite_master WHERE name LIKE 'search%'",
+    );
+    assert_eq!(left, 0);
 }

@@ -49,6 +49,7 @@ fn a_clset_table_is_there_after_reopening_and_on_other_connections() {
     check(&third, &["ducks"]);
     exec(&third, "DROP TABLE ducks_schema");
     assert_eq!(one::<i64>(&third, "SELECT crsql_db_version()"), 2);
+    assert_eq!(one::<i64>(&third, "SELECT count(*) FROM crsql_tables"), 0);
     exec(&third, DUCKS);
     exec(&third, "INSERT INTO ducks VALUES (1, 'new')");
     let seen = changes(&third, 0);
@@ -202,4 +203,22 @@ fn a_table_made_an_ordinary_one_is_dropped_too() {
     exec(&connection, DUCKS);
     exec(&connection, "INSERT INTO ducks VALUES (1, 'b')");
     assert_eq!(changes(&connection, 0)[0].db_version, 2);
+}
+
+#[test]
+fn a_table_can_be_made_after_another_was_dropped() {
+    let connection = open_memory();
+    create_crr(
+        &connection,
+        "ducks",
+        "CREATE TABLE ducks (id INTEGER PRIMARY KEY, v)",
+    );
+    exec(
+        &connection,
+        "INSERT INTO ducks VALUES (1, 'a'); DROP TABLE ducks",
+    );
+    exec(&connection, DUCKS);
+    exec(&connection, "INSERT INTO ducks VALUES (1, 'b')");
+    assert_eq!(changes(&connection, 0).len(), 1);
+    check(&connection, &["ducks"]);
 }

@@ -101,5 +101,10 @@ PRAGMA schema_version;
 UPDATE ducks SET age = 90;
 SELECT "table", pk, cid, val FROM shown WHERE "table" = 'ducks';
 SELECT * FROM search WHERE words MATCH 'some';
+DROP TABLE ducks;
+.read v4.sql
+SELECT * FROM ducks;
+INSERT INTO ducks VALUES (2, 'Daisy', 80);
+SELECT "table", pk, cid, val FROM shown WHERE "table" = 'ducks';
 SELECT crsql_automigrate('CREATE TABLE IF NOT EXISTS tasks (id INTEGER PRIMARY KEY, title TEXT)');
 SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'crsql%';

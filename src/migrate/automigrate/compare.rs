@@ -189,15 +189,8 @@ pub fn plan(here: &Schema, wanted: &Schema) -> Result<Plan> {
         plan.drop
             .extend(view.map(|view| (view.kind, view.name.clone())));
     }
-    // What depends on others goes first. A virtual table takes its own tables along.
-    let rank = |kind: &Kind| match kind {
-        Kind::Trigger => 0,
-        Kind::View => 1,
-        Kind::Index => 2,
-        Kind::VirtualTable => 3,
-        Kind::Table => 4,
-    };
-    plan.drop.sort_by_key(|(kind, _)| rank(kind));
+    // What was made later may refer to what was made earlier, as a foreign key does.
+    plan.drop.reverse();
     Ok(plan)
 }
 
@@ -279,4 +272,87 @@ fn alteration(here: &Object, wanted: &Object) -> Result<Option<Alteration>> {
         .extend(added.map(|column| column.text.to_owned()));
     let is_needed = !alteration.drop.is_empty() || !alteration.add.is_empty();
     Ok(is_needed.then_some(alteration))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: Kind, name: &str, table: &str, sql: &str) -> Object {
+        Object {
+            kind,
+            name: name.to_owned(),
+            table: table.to_owned(),
+            sql: sql.to_owned(),
+        }
+    }
+
+    fn schema(objects: &[Object]) -> Schema {
+        Schema {
+            objects: objects.to_vec(),
+            clset: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_extensions_is_never_dropped() {
+        let internal = [
+            object(
+                Kind::Table,
+                "t__crsql_clock",
+                "t__crsql_clock",
+                "CREATE TABLE t__crsql_clock (a)",
+            ),
+            object(
+                Kind::Table,
+                "sqlite_sequence",
+                "sqlite_sequence",
+                "CREATE TABLE sqlite_sequence (name, seq)",
+            ),
+            object(
+                Kind::Table,
+                "CRSQL_log",
+                "CRSQL_log",
+                "CREATE TABLE CRSQL_log (a)",
+            ),
+            object(
+                Kind::Index,
+                "mine",
+                "crsql_log",
+                "CREATE INDEX mine ON crsql_log (a)",
+            ),
+        ];
+        let plan = plan(&schema(&internal), &schema(&[])).unwrap();
+        assert!(plan.drop.is_empty(), "{:?}", plan.drop);
+        assert!(!schema(&internal).has_tables());
+    }
+
+    #[test]
+    fn the_view_of_an_ordered_table_goes_before_its_columns_change() {
+        let here = [
+            object(Kind::Table, "t", "t", "CREATE TABLE t (a, b)"),
+            object(
+                Kind::View,
+                "T_fractindex",
+                "T_fractindex",
+                "CREATE VIEW T_fractindex AS SELECT a, b FROM t",
+            ),
+        ];
+        let same = plan(&schema(&here), &schema(&here[..1])).unwrap();
+        assert!(same.drop.is_empty() && same.alter.is_empty());
+        let wanted = [object(
+            Kind::Table,
+            "t",
+            "t",
+            "CREATE TABLE t (c DEFAULT 1, a)",
+        )];
+        let plan = plan(&schema(&here), &schema(&wanted)).unwrap();
+        assert_eq!(plan.drop, [(Kind::View, "T_fractindex".to_owned())]);
+        let alteration = Alteration {
+            table: "t".to_owned(),
+            drop: vec!["b".to_owned()],
+            add: vec!["c DEFAULT 1".to_owned()],
+        };
+        assert_eq!(plan.alter, [alteration]);
+    }
 }

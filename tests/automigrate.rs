@@ -13,7 +13,6 @@ mod checks;
 
 use checks::{assert_same, check, check_partial, content, exec, literal, one, refusal};
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 use support::{changes, merge, open, open_memory, scratch_dir_with_extension};
 
 const FIRST: &str = "
@@ -311,23 +310,4 @@ fn tables_that_refer_to_each_other_are_dropped_together() {
         "SELECT group_concat(name) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'crsql%'",
     );
     assert_eq!(left, "other");
-}
-
-#[test]
-fn the_tables_of_a_virtual_table_are_left_to_it() {
-    let connection = open_memory();
-    exec(
-        &connection,
-        "CREATE VIRTUAL TABLE search USING fts5 (words); INSERT INTO search VALUES ('some words')",
-    );
-    // With this SQLite lets nobody else drop them.
-    connection
-        .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
-        .expect("set the mode");
-    migrate(&connection, "CREATE TABLE IF NOT EXISTS other (a)");
-    let left: i64 = one(
-        &connection,
-        "SELECT count(*) FROM sqlite_master WHERE name LIKE 'search%'",
-    );
-    assert_eq!(left, 0);
 }

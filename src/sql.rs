@@ -206,6 +206,18 @@ texts! {
     TRIGGER_SESSION_COLUMNS = "trigger/session_columns.sql";
     /// Captures deletes.
     TRIGGER_DELETE = "trigger/delete.sql";
+    /// What DDL made.
+    AUTOMIGRATE_OBJECTS = "automigrate/objects.sql";
+    /// Drops something.
+    AUTOMIGRATE_DROP = "automigrate/drop.sql";
+    /// Drops a column.
+    AUTOMIGRATE_DROP_COLUMN = "automigrate/drop_column.sql";
+    /// Adds a column.
+    AUTOMIGRATE_ADD_COLUMN = "automigrate/add_column.sql";
+    /// Makes the table of a `clset` table.
+    CLSET_CREATE = "clset/create.sql";
+    /// Drops it.
+    CLSET_DROP = "clset/drop.sql";
     /// Starts an alter session.
     SESSION_BEGIN = "work/session_begin.sql";
     /// Undoes it.

@@ -39,6 +39,9 @@ impl World {
         if avoid::is_ambiguous(&table, &migration) {
             return Ok(());
         }
+        if avoid::loses_name(&table, &migration) {
+            self.register(node, place)?;
+        }
         self.note_migration(node);
         let is_own = !self.nodes[node].model.is_in_transaction();
         let undo = match migrating.end {
@@ -104,6 +107,22 @@ impl World {
                 self.reach.met(situation);
             }
         }
+    }
+
+    /// Calls `crsql_as_crr` for a table that is replicated: what was done to it is noticed, and parked changes are merged.
+    pub fn register(&mut self, node: usize, place: usize) -> Outcome {
+        let model = &mut self.nodes[node].model;
+        let name = model.table(place).name.clone();
+        let is_own = !model.is_in_transaction();
+        if is_own {
+            model.begin();
+        }
+        model.capture_all(place);
+        model.replay(Situation::ReplayedByAsCrr);
+        if is_own {
+            model.commit();
+        }
+        self.run(node, &ddl::as_crr(&name))
     }
 
     fn plain(&mut self, node: usize, migration: &Migration) -> Outcome {

@@ -35,10 +35,12 @@ fn is_seen_incompletely(model: &Replica, statement: &Statement) -> bool {
 }
 
 /// A column that is dropped and added again inside one alter session may or may not be taken for the old one: nothing tells
-/// the end of such a session from its beginning. Nor does anything tell of a name that was given and replaced in one.
+/// the end of such a session from its beginning. Nor does anything tell of a name that was given in one, and replaced or
+/// taken over by a table that was made anew.
 pub fn is_ambiguous(table: &Table, migration: &Migration) -> bool {
     let mut ddl = migration.ddl.iter();
-    table.sessions > 0 && ddl.any(|ddl| ddl.is_rename() || table.uses_name_again(ddl))
+    let is_lost = |ddl: &Ddl| ddl.is_rename() || matches!(ddl, Ddl::Rebuild { .. });
+    table.sessions > 0 && ddl.any(|ddl| is_lost(ddl) || table.uses_name_again(ddl))
 }
 
 /// A name that is replaced before anybody wrote to the table or merged into it stays unknown: such a table is used once before

@@ -177,6 +177,9 @@ impl World {
         let mut random = Random::new(plan.seed ^ 0x5c4e_3a00);
         for node in 0..self.nodes.len() {
             self.migrate_all(node, &mut random)?;
+            if random.percent(50) {
+                self.merge_own_changes(node)?;
+            }
             self.merge_parked(node)?;
             self.check(node)?;
         }

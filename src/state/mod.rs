@@ -153,8 +153,9 @@ impl State {
         self.tables.borrow_mut().by_name(&self.store, name)
     }
 
-    /// The schema can change only between statements, and a statement that wrote moves the count of changes
-    /// when it ends: so while that count stands still, what was checked holds.
+    /// The schema can change only between statements, and a statement that wrote a row moves the count of changes
+    /// when it ends: so what a writing statement checked holds while that count stands still. What is checked in
+    /// any other place does not.
     fn verify_tables(&self) -> Result<()> {
         let changes = self.store.connection.total_changes();
         let mut tables = self.tables.borrow_mut();
@@ -162,7 +163,7 @@ impl State {
             return Ok(());
         }
         let version = self.store.schema_version()?;
-        tables.check(&self.store, version, changes)
+        tables.check(&self.store, version)
     }
 
     /// The version of the schema that everything known of tables belongs to.
@@ -171,7 +172,8 @@ impl State {
         Ok(self.tables.borrow().schema_version().unwrap_or_default())
     }
 
-    /// Takes the changes that the extension itself just made for no sign of another statement.
+    /// A statement is writing a row: what is known of tables holds until it ends. The changes that the extension
+    /// itself just made are no sign of that.
     pub fn settle(&self) {
         let changes = self.store.connection.total_changes();
         self.tables.borrow_mut().settle(changes);

@@ -8,10 +8,11 @@ use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
 use crate::migrate::{self, session};
 use crate::sqlite::Connection;
-use crate::sqlite::function::{Body, Trust, register, unregister};
+use crate::sqlite::function::{Body, Gate, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
 use crate::state::State;
 use crate::state::transaction::{PARK, REJECT};
+use crate::upgrade;
 use std::rc::Rc;
 
 /// The only schema whose tables are replicated.
@@ -22,7 +23,7 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 22] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 28] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
@@ -57,13 +58,31 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 22] = [
     ("crsql_capture_after", Trust::Innocuous, capture::after),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_upgrade", Trust::DirectOnly, upgrade::upgrade),
+    ("crsql_after_insert", Trust::Innocuous, upgrade::replaced),
+    ("crsql_after_update", Trust::Innocuous, upgrade::replaced),
+    ("crsql_after_delete", Trust::Innocuous, upgrade::replaced),
+    ("crsql_nextdbversion", Trust::Innocuous, upgrade::replaced),
+    ("crsql_update_site_id", Trust::Innocuous, upgrade::replaced),
+];
+
+/// Those that work on any file. All others are refused where cr-sqlite keeps the file.
+const ON_ANY_FILE: [&str; 4] = [
+    "crsql_upgrade",
+    "crsql_version",
+    "crsql_pack_columns",
+    "crsql_finalize",
 ];
 
 /// Registers them all.
 pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
-    FUNCTIONS
-        .iter()
-        .try_for_each(|(name, trust, body)| register(connection, name, *trust, state, *body))
+    FUNCTIONS.iter().try_for_each(|(name, trust, body)| {
+        let gate: Option<Gate<State>> = match ON_ANY_FILE.contains(name) {
+            true => None,
+            false => Some(State::check_layout),
+        };
+        register(connection, name, *trust, state, gate, *body)
+    })
 }
 
 /// Takes the registrations back.

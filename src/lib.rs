@@ -5,7 +5,7 @@
 //! ```text
 //! entry, functions
 //! changes, unpack, transaction_table   virtual tables
-//! migrate                   changes of the schema
+//! migrate  upgrade          changes of the schema; taking over databases of cr-sqlite
 //! capture  apply  convert   local writes, merges, upgrades
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
@@ -34,3 +34,4 @@ mod state;
 mod store;
 mod transaction_table;
 mod unpack;
+mod upgrade;

@@ -30,12 +30,24 @@ use std::rc::Rc;
 use tables::Tables;
 use transaction::Transaction;
 
+/// Whose layout the file has, as far as was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// This extension's
+    Own,
+    /// This extension's, until the transaction that converted it is rolled back
+    Converted,
+    /// Another's, when it was last looked at
+    Foreign,
+}
+
 /// The state of one connection.
 #[derive(Debug)]
 pub struct State {
     /// The internal tables
     pub store: Store,
     identity: RefCell<Identity>,
+    standing: Cell<Standing>,
     sync_bit: Cell<i64>,
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
@@ -46,11 +58,17 @@ pub struct State {
 }
 
 impl State {
-    /// The state of a connection whose internal tables are there. `on_drop` hears of the connection's end.
-    pub fn new(store: Store, identity: Identity, on_drop: fn(Connection)) -> State {
+    /// The state of a connection. Without an identity the file is another extension's. `on_drop` hears of the
+    /// connection's end.
+    pub fn new(store: Store, identity: Option<Identity>, on_drop: fn(Connection)) -> State {
+        let standing = match identity {
+            Some(_) => Standing::Own,
+            None => Standing::Foreign,
+        };
         State {
             store,
-            identity: RefCell::new(identity),
+            identity: RefCell::new(identity.unwrap_or_default()),
+            standing: Cell::new(standing),
             sync_bit: Cell::new(0),
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
@@ -58,6 +76,29 @@ impl State {
             tables: RefCell::default(),
             transaction: RefCell::default(),
             on_drop,
+        }
+    }
+
+    /// Refuses a file that another extension keeps. It may have been converted since it was last looked at, by
+    /// this connection or by another.
+    pub fn check_layout(&self) -> Result<()> {
+        if self.standing.get() != Standing::Foreign {
+            return Ok(());
+        }
+        let identity = self.store.bootstrap(None)?;
+        *self.identity.borrow_mut() = identity;
+        self.standing.set(match self.is_enlisted.get() {
+            true => Standing::Converted,
+            false => Standing::Own,
+        });
+        self.forget_tables();
+        Ok(())
+    }
+
+    /// The open transaction, or a part of it, is over: it may be the one that converted the file.
+    fn distrust_layout(&self) {
+        if self.standing.get() == Standing::Converted {
+            self.standing.set(Standing::Foreign);
         }
     }
 

@@ -29,7 +29,8 @@ pub enum Error {
     Doomed,
     /// The extension cannot serve this connection.
     Load(String),
-    /// Another extension keeps the database, which has to be converted first.
+    /// Another extension keeps the database: it has to be converted first, or can't be. Never reported as
+    /// damage, on which SQLite lets the transaction write no more.
     Foreign(String),
     /// A defect of the extension itself, caught before it reached the application.
     Internal(String),

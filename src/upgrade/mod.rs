@@ -155,6 +155,7 @@ fn move_clocks(
         reader.report.rows += found;
         reader.report.pristine_rows += found;
         reader.report.back_filled_rows = found;
+        reader.report.cells += found * table.crr.columns.len() as u64;
         reader.report.moved_seqs = moved.get(&table.crr.id).copied().unwrap_or_default();
     }
     log.finish()?;

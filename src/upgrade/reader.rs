@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
     }
 
     fn damaged(&self, what: &str) -> Error {
-        Error::Corrupt(format!(
+        Error::Foreign(format!(
             "table {} holds {what}; this can't be taken over",
             quoted(&self.old.clock)
         ))

@@ -45,7 +45,7 @@ pub fn take_over(store: &Store, layout: &Layout, tables: &[OldTable]) -> Result<
                     store.site_ordinal(&id)?;
                 }
                 _ => {
-                    return Err(Error::Corrupt(format!(
+                    return Err(Error::Foreign(format!(
                         "table {} holds a site id that is not a BLOB of 1 to 16 bytes; this can't be taken over",
                         quoted(&table.clock)
                     )));
@@ -60,7 +60,7 @@ pub fn take_over(store: &Store, layout: &Layout, tables: &[OldTable]) -> Result<
 pub fn check(store: &Store, clock: &str, sites: &HashSet<SiteOrdinal>) -> Result<()> {
     for site in sites {
         if store.site_id(*site).is_err() {
-            return Err(Error::Corrupt(format!(
+            return Err(Error::Foreign(format!(
                 "table {} names the site {}, which has no id; put the row back that crsql_site_id (in 0.15 \
                  __crsql_siteid) had for it",
                 quoted(clock),
@@ -88,7 +88,7 @@ pub fn own_version(store: &Store, tables: &[OldTable]) -> Result<DbVersion> {
         .prepare(sql::MASTER_FORGET)?
         .run([ValueRef::Text(OLD_FLOOR.as_bytes())])?;
     DbVersion::from_sql(version).ok_or_else(|| {
-        Error::Corrupt(format!(
+        Error::Foreign(format!(
             "this database counts its versions up to {version}, and only 0 to 2^53 can be taken over"
         ))
     })

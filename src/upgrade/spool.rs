@@ -57,6 +57,8 @@ pub struct Spool {
     add_entry: RefCell<Statement>,
     add_moved: RefCell<Statement>,
     add_record: RefCell<Statement>,
+    get_record: RefCell<Statement>,
+    set_record: RefCell<Statement>,
     records: Cell<i64>,
     keys: Cell<u64>,
 }
@@ -73,6 +75,8 @@ impl Spool {
             add_entry: prepare(sql::UPGRADE_ADD_ENTRY)?,
             add_moved: prepare(sql::UPGRADE_ADD_MOVED)?,
             add_record: prepare(sql::UPGRADE_ADD_RECORD)?,
+            get_record: prepare(sql::UPGRADE_RECORD)?,
+            set_record: prepare(sql::UPGRADE_SET_RECORD)?,
             records: Cell::new(0),
             keys: Cell::new(0),
         })
@@ -166,15 +170,16 @@ impl Spool {
     /// Moves a position in a record.
     pub fn move_part(&self, record: i64, part: Place, at: Position) -> Result<()> {
         let lost = || Error::Internal("a clock record was lost on its way".to_owned());
-        let found = self.connection.prepare(sql::UPGRADE_RECORD)?.first(
-            [ValueRef::Integer(record)],
-            |row| match row.value(1) {
+        let number = ValueRef::Integer(record);
+        let found = self
+            .get_record
+            .borrow_mut()
+            .first([number], |row| match row.value(1) {
                 ValueRef::Blob(bytes) => {
                     RowClock::decode(CausalLength(row.integer(0) as u64), bytes)
                 }
                 _ => None,
-            },
-        )?;
+            })?;
         let mut clock = found.flatten().ok_or_else(lost)?;
         let entry = match part {
             Place::Sentinel => clock.sentinel.as_mut(),
@@ -182,9 +187,9 @@ impl Spool {
         };
         entry.ok_or_else(lost)?.at = at;
         let bytes = clock.encode();
-        self.connection
-            .prepare(sql::UPGRADE_SET_RECORD)?
-            .run([ValueRef::Integer(record), ValueRef::Blob(&bytes)])?;
+        self.set_record
+            .borrow_mut()
+            .run([number, ValueRef::Blob(&bytes)])?;
         Ok(())
     }
 

@@ -1,0 +1,92 @@
+//! What else stands in a database of cr-sqlite: the application's own objects, and those of features.
+
+use super::{made, upgrade};
+use crate::checks::{exec, one, rows};
+use rusqlite::types::Value;
+
+#[test]
+fn the_applications_triggers_views_and_indexes_stay() {
+    let connection = made(&["u16.sql"]);
+    exec(
+        &connection,
+        "CREATE TABLE seen (k, is_local);
+         CREATE TRIGGER watch AFTER INSERT ON n BEGIN
+             INSERT INTO seen VALUES (NEW.k, crsql_internal_sync_bit() = 0);
+         END;
+         CREATE VIEW large AS SELECT * FROM n WHERE k > 1;
+         CREATE INDEX n_x ON n (x);",
+    );
+    upgrade(&connection);
+    exec(
+        &connection,
+        "INSERT INTO n VALUES (9, 9, 9);
+         INSERT INTO crsql_changes VALUES ('n', x'01090a', 'x', 1, 1, 1, x'ee', 1, 0)",
+    );
+    assert_eq!(
+        rows(&connection, "SELECT * FROM seen"),
+        [
+            vec![Value::Integer(9), Value::Integer(1)],
+            vec![Value::Integer(10), Value::Integer(0)]
+        ]
+    );
+    assert_eq!(one::<i64>(&connection, "SELECT count(*) FROM large"), 4);
+    let named = "SELECT count(*) FROM sqlite_schema WHERE name IN ('watch', 'large', 'n_x')";
+    assert_eq!(one::<i64>(&connection, named), 3);
+}
+
+#[test]
+fn objects_of_the_fractional_index_stay() {
+    let connection = made(&["u16.sql"]);
+    exec(
+        &connection,
+        "CREATE TRIGGER __crsql_n_fractindex_pend_trig AFTER INSERT ON n WHEN NEW.y IN (-1, 1)
+             BEGIN UPDATE n SET y = crsql_fract_key_between(NULL, NULL) WHERE k = NEW.k; END;
+         CREATE TRIGGER __crsql_n_fractindex_ezmove AFTER UPDATE OF y ON n WHEN NEW.y IN (-1, 1)
+             BEGIN UPDATE n SET y = crsql_fract_key_between(NULL, NULL) WHERE k = NEW.k; END;
+         CREATE VIEW n_fractindex AS SELECT *, NULL AS after_k FROM n;
+         CREATE TRIGGER n_fractindex_insert_trig INSTEAD OF INSERT ON n_fractindex
+             BEGIN INSERT INTO n VALUES (NEW.k, NEW.x, 'here'); END;",
+    );
+    upgrade(&connection);
+    let kept: i64 = one(
+        &connection,
+        "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%fractindex%'",
+    );
+    assert_eq!(kept, 4);
+}
+
+#[test]
+fn a_column_that_was_added_is_unset_in_old_rows_and_set_by_a_write() {
+    let connection = made(&["u16.sql"]);
+    upgrade(&connection);
+    let late = "SELECT col_version, db_version FROM crsql_changes
+        WHERE \"table\" = 'to do' AND pk = x'010b0161' AND cid = 'late'";
+    assert_eq!(rows(&connection, late), Vec::<Vec<Value>>::new());
+    exec(
+        &connection,
+        "UPDATE \"to do\" SET late = 1 WHERE \"the key\" = 'a'",
+    );
+    assert_eq!(
+        rows(&connection, late),
+        [vec![Value::Integer(1), Value::Integer(16)]]
+    );
+}
+
+#[test]
+fn tables_can_be_altered_afterwards() {
+    let connection = made(&["u16.sql"]);
+    upgrade(&connection);
+    exec(
+        &connection,
+        "ALTER TABLE n ADD COLUMN z DEFAULT 'new'; INSERT INTO n VALUES (9, 1, 2, 3);
+         ALTER TABLE pair RENAME TO couple; UPDATE couple SET a = 'renamed' WHERE n = 1",
+    );
+    let count = |condition: &str| -> i64 {
+        one(
+            &connection,
+            &format!("SELECT count(*) FROM crsql_changes WHERE {condition}"),
+        )
+    };
+    assert_eq!(count("\"table\" = 'n' AND cid = 'z'"), 1);
+    assert_eq!(count("\"table\" = 'couple' AND col_version = 2"), 1);
+}

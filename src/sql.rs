@@ -193,10 +193,10 @@ texts! {
     SESSIONS = "registry/sessions.sql";
     /// The value of a DEFAULT.
     DEFAULT = "table/default.sql";
-    /// Whether a table has no row but one.
-    IS_EMPTY_BUT = "table/is_empty_but.sql";
-    /// Whether a table has no row.
-    IS_EMPTY = "table/is_empty.sql";
+    /// Whether a table has rows beside one.
+    HAS_ROWS_BESIDE = "table/has_rows_beside.sql";
+    /// Whether a table has rows.
+    HAS_ROWS = "table/has_rows.sql";
     /// Registers a table.
     ADD_TABLE = "registry/add_table.sql";
     /// Registers a column.

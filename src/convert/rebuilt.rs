@@ -1,8 +1,10 @@
 //! A replicated table that was made anew: created under another name, filled, and renamed.
 
+use super::registration;
 use crate::crdt::change::SiteOrdinal;
 use crate::crdt::clock::{Base, RowClock};
 use crate::error::Result;
+use crate::schema::triggers::Phase;
 use crate::schema::{Column, Crr, Key, late};
 use crate::sql::{self, Part};
 use crate::state::State;
@@ -10,9 +12,10 @@ use std::rc::Rc;
 
 /// Registers the columns of a table that was made anew. Columns that are new are like added ones, and what
 /// they hold beside their default is a write of this database.
-pub fn take_over(state: &State, crr: Crr) -> Result<Rc<Crr>> {
-    state.register(&crr, true)?;
-    let registered = state.reread(&crr)?;
+pub fn take_over(state: &State, crr: &Crr) -> Result<()> {
+    state.register(crr, true)?;
+    let registered = state.reread(crr)?;
+    registration::replace_triggers(state, &registered, Phase::Steady)?;
     for column in &registered.columns {
         let is_new = crr.column_by_id(column.id).is_none();
         if let Some(default) = column.late.as_ref().filter(|_| is_new) {
@@ -21,7 +24,7 @@ pub fn take_over(state: &State, crr: Crr) -> Result<Rc<Crr>> {
             record_cells(state, &registered, column, &differs)?;
         }
     }
-    Ok(registered)
+    Ok(())
 }
 
 /// Records a first write of a column, in the rows of a condition.

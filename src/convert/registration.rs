@@ -72,6 +72,14 @@ pub fn make_triggers(state: &State, id: TableId) -> Result<()> {
     }
 }
 
+/// Registers a table as it is declared, outside of any session, and makes its triggers anew.
+pub fn settle(state: &State, crr: &Crr) -> Result<()> {
+    drop_triggers(state, crr.id)?;
+    let has_rows = !crr.added.is_empty() && state.has_rows_beside(crr, None)?;
+    state.register(crr, has_rows)?;
+    replace_triggers(state, &*state.reread(crr)?, Phase::Steady)
+}
+
 /// Replaces a table's triggers by those of a phase.
 pub fn replace_triggers(state: &State, crr: &Crr, phase: Phase) -> Result<()> {
     let connection = state.store.connection;

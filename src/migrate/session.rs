@@ -23,8 +23,10 @@ use crate::state::State;
 pub fn begin(state: &State, name: &str) -> Result<()> {
     let Some(crr) = state.or_empty(|| state.table_by_name(name))? else {
         return Err(Error::Table(format!(
-            "{} is no replicated table, so that it can be altered without crsql_begin_alter",
-            quoted(name)
+            "{} is no replicated table; alter it without crsql_begin_alter, or make it one first with SELECT \
+             crsql_as_crr({})",
+            quoted(name),
+            sql::literal(name)
         )));
     };
     state.store.connection.execute(sql::SESSION_BEGIN)?;
@@ -61,7 +63,9 @@ pub fn commit(state: &State, name: &str) -> Result<()> {
             quoted(name)
         )));
     };
-    let ended = end(state, id, name).and_then(|()| parked::retry(state));
+    let ended = end(state, id, name)
+        .and_then(|()| registration::remove_orphans(state))
+        .and_then(|()| parked::retry(state));
     match ended {
         Ok(()) => {
             // Gone already if the application released a savepoint around it.
@@ -91,11 +95,12 @@ pub fn commit_all(state: &State) -> Result<()> {
         table.sessions = 1;
         table.write(connection, id)?;
         state.forget_tables();
-        if state.table(id)?.is_none() && DeclaredTable::read(connection, &table.name)?.is_none() {
-            state.keep_version_floor()?;
-            registration::unregister(state, id)?;
-        } else {
+        let is_there =
+            state.table(id)?.is_some() || DeclaredTable::read(connection, &table.name)?.is_some();
+        if is_there {
             end(state, id, &table.name)?;
+        } else {
+            leave_behind(state, id)?;
         }
     }
     state.forget_tables();
@@ -145,35 +150,35 @@ fn end(state: &State, id: TableId, name: &str) -> Result<()> {
         .map_or(table.name.as_str(), |crr| &crr.name);
     let declared = convert::declared_table(state, declared_name)?;
     declared.check(connection)?;
-    let crr = match altered {
-        Some(crr) => state.registered(&crr, None)?,
-        None => match rebuilt(state, id, &declared, &table)? {
-            Some(crr) => crr,
-            None => return Ok(()),
-        },
+    let made = match altered {
+        Some(crr) => registration::settle(state, &crr),
+        None => rebuilt(state, id, &declared, &table),
     };
-    let mut registration = crr.registration();
-    registration.sessions = 0;
-    registration.write(connection, id)?;
-    registration::replace_triggers(state, &crr, Phase::Steady)
-        .map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
+    made.map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
 }
 
-/// Takes over a table that was made anew under its old name; none if it has another key and starts over.
+/// Takes over a table that was made anew under its old name. With another key it starts over.
 fn rebuilt(
     state: &State,
     id: TableId,
     declared: &DeclaredTable,
     table: &RegisteredTable,
-) -> Result<Option<std::rc::Rc<Crr>>> {
-    let connection = state.store.connection;
-    let registered = RegisteredColumn::read_all(connection, id)?;
+) -> Result<()> {
+    let registered = RegisteredColumn::read_all(state.store.connection, id)?;
     let crr = Crr::altered(id, declared, table, &registered, History::Rebuilt);
-    if crr.key_description() != table.key {
-        state.keep_version_floor()?;
-        registration::unregister(state, id)?;
-        convert::replicate(state, declared)?;
-        return Ok(None);
+    if crr.key_description() == table.key {
+        return convert::rebuilt::take_over(state, &crr);
     }
-    convert::rebuilt::take_over(state, crr).map(Some)
+    leave_behind(state, id)?;
+    convert::replicate(state, declared).map(|_| ())
+}
+
+/// Leaves a registered table that is gone to `remove_orphans`: inside of a COMMIT no table can be dropped.
+fn leave_behind(state: &State, id: TableId) -> Result<()> {
+    let connection = state.store.connection;
+    let Some(mut table) = RegisteredTable::read(connection, id)? else {
+        return Ok(());
+    };
+    table.sessions = 0;
+    table.write(connection, id)
 }

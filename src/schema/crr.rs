@@ -187,8 +187,9 @@ impl Crr {
             .filter(|(_, is_known)| !is_known)
             .map(|(column, _)| (*column).clone())
             .collect();
-        crr.is_unregistered =
-            !is_alike || !crr.added.is_empty() || crr.key_description() != table.key;
+        let is_alike = is_alike && crr.key_description() == table.key;
+        // What a session drops and renames is registered at its end.
+        crr.is_unregistered = !crr.added.is_empty() || (!is_alike && crr.sessions == 0);
         crr
     }
 

@@ -106,18 +106,22 @@ pub fn write_columns(connection: Connection, table: TableId, columns: &[Column])
     connection
         .prepare(sql::REMOVE_COLUMNS)?
         .run([ValueRef::Integer(table.0)])?;
-    let mut add = connection.prepare(sql::ADD_COLUMN)?;
-    for column in columns {
-        add.run([
-            ValueRef::Integer(table.0),
-            ValueRef::Integer(i64::from(column.id.0)),
-            ValueRef::Text(column.name.as_bytes()),
-            ValueRef::Integer(column.place),
-            ValueRef::Integer(i64::from(column.is_captured)),
-            ValueRef::Integer(i64::from(column.late.is_some())),
-            column.late.as_ref().map_or(ValueRef::Null, Value::as_ref),
-        ])?;
-    }
+    columns
+        .iter()
+        .try_for_each(|column| add_column(connection, table, column))
+}
+
+/// Adds a registered column.
+pub fn add_column(connection: Connection, table: TableId, column: &Column) -> Result<()> {
+    connection.prepare(sql::ADD_COLUMN)?.run([
+        ValueRef::Integer(table.0),
+        ValueRef::Integer(i64::from(column.id.0)),
+        ValueRef::Text(column.name.as_bytes()),
+        ValueRef::Integer(column.place),
+        ValueRef::Integer(i64::from(column.is_captured)),
+        ValueRef::Integer(i64::from(column.late.is_some())),
+        column.late.as_ref().map_or(ValueRef::Null, Value::as_ref),
+    ])?;
     Ok(())
 }
 

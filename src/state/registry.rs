@@ -7,10 +7,13 @@ use crate::crdt::value::Value;
 use crate::error::{Error, Result};
 use crate::schema::crr::slot;
 use crate::schema::inspect::DeclaredColumn;
-use crate::schema::registry::write_columns;
+use crate::schema::registry::{RegisteredTable, add_column, write_columns};
 use crate::schema::{Column, Crr, Key};
 use crate::sql::{self, Part};
 use std::rc::Rc;
+
+/// Columns that are added in an alter session stand behind all that were there before.
+const PLACE_IN_SESSION: i64 = 1 << 20;
 
 impl State {
     /// The table with all its columns registered. `newcomer` is a row that was just inserted: a column that
@@ -22,8 +25,12 @@ impl State {
             }
             return Ok(Rc::clone(crr));
         }
-        let is_filled = !crr.added.is_empty() && !self.is_empty_but(crr, newcomer)?;
-        self.register(crr, is_filled).inspect_err(|_| self.doom())?;
+        let has_rows = !crr.added.is_empty() && self.has_rows_beside(crr, newcomer)?;
+        let registered = match crr.sessions {
+            0 => self.register(crr, has_rows),
+            _ => self.register_added(crr, has_rows),
+        };
+        registered.inspect_err(|_| self.doom())?;
         let mut transaction = self.transaction.borrow_mut();
         transaction.note_stale(crr.id);
         transaction.has_registered = true;
@@ -32,29 +39,53 @@ impl State {
         Ok(self.table(crr.id)?.unwrap_or_else(|| Rc::clone(crr)))
     }
 
-    /// Registers the columns as they are declared. Where the table has rows, the added ones are late.
+    /// Registers the columns as they are declared, outside of any session. Where the table has rows, the added
+    /// ones are late.
     pub fn register(&self, crr: &Crr, has_rows: bool) -> Result<()> {
-        let connection = self.store.connection;
-        let mut table = crr.registration();
         let mut columns = crr.columns.clone();
-        for added in &crr.added {
-            let late = if has_rows {
-                Some(self.default_of(added)?)
-            } else {
-                None
-            };
-            columns.push(Column {
-                id: ColumnId(table.next_column),
-                name: added.name.clone(),
-                affinity: added.affinity,
-                place: added.place,
-                is_captured: false,
-                late,
-            });
-            table.next_column += 1;
+        columns.extend(self.added_columns(crr, has_rows)?);
+        let table = RegisteredTable {
+            next_column: crr.next_column + crr.added.len() as u32,
+            sessions: 0,
+            ..crr.registration()
+        };
+        write_columns(self.store.connection, crr.id, &columns)?;
+        table.write(self.store.connection, crr.id)
+    }
+
+    /// Registers added columns in an alter session. What is registered of the others is what the session
+    /// follows them by.
+    fn register_added(&self, crr: &Crr, has_rows: bool) -> Result<()> {
+        let connection = self.store.connection;
+        let Some(mut table) = RegisteredTable::read(connection, crr.id)? else {
+            return Ok(());
+        };
+        for mut column in self.added_columns(crr, has_rows)? {
+            column.place += PLACE_IN_SESSION;
+            add_column(connection, crr.id, &column)?;
         }
-        write_columns(connection, crr.id, &columns)?;
+        table.next_column += crr.added.len() as u32;
         table.write(connection, crr.id)
+    }
+
+    fn added_columns(&self, crr: &Crr, has_rows: bool) -> Result<Vec<Column>> {
+        (crr.next_column..)
+            .zip(&crr.added)
+            .map(|(id, added)| {
+                let late = match has_rows {
+                    true => Some(self.default_of(added)?),
+                    false => None,
+                };
+                Ok(Column {
+                    id: ColumnId(id),
+                    name: added.name.clone(),
+                    affinity: added.affinity,
+                    place: added.place,
+                    is_captured: false,
+                    late,
+                })
+            })
+            .collect()
     }
 
     /// Reads a table anew after its registration was changed.
@@ -65,15 +96,15 @@ impl State {
         })
     }
 
-    /// Whether a table holds no row, or no other than this one.
-    fn is_empty_but(&self, crr: &Crr, newcomer: Option<&Key>) -> Result<bool> {
+    /// Whether a table holds rows, other than this one.
+    pub fn has_rows_beside(&self, crr: &Crr, newcomer: Option<&Key>) -> Result<bool> {
         let (text, values) = match newcomer {
-            Some(key) => (sql::IS_EMPTY_BUT, crr.key_values(key)?),
-            None => (sql::IS_EMPTY, Vec::new()),
+            Some(key) => (sql::HAS_ROWS_BESIDE, crr.key_values(key)?),
+            None => (sql::HAS_ROWS, Vec::new()),
         };
         let mut query = self.store.connection.prepare(&crr.row_sql(text, &[]))?;
-        let is_empty = query.first(values.iter().map(Value::as_ref), |row| row.integer(0) != 0)?;
-        Ok(is_empty.unwrap_or_default())
+        let has_rows = query.first(values.iter().map(Value::as_ref), |row| row.integer(0) != 0)?;
+        Ok(has_rows.unwrap_or_default())
     }
 
     /// The value that `ADD COLUMN` gave to the rows that were there. SQLite lets it be constant only.

@@ -42,6 +42,7 @@ pub enum Slot {
     CastReal,
     CastText,
     Enlist,
+    ParkedAny,
 }
 
 impl Slot {
@@ -65,6 +66,7 @@ impl Slot {
             Slot::CastReal => sql::CAST_REAL,
             Slot::CastText => sql::CAST_TEXT,
             Slot::Enlist => sql::ENLIST,
+            Slot::ParkedAny => sql::PARKED_ANY,
         }
     }
 }

@@ -23,10 +23,7 @@ fn dump(connection: &Connection) -> Vec<Vec<Vec<Value>>> {
         let [Value::Text(name)] = &table[..] else {
             panic!("no name in {table:?}");
         };
-        all.push(rows(
-            connection,
-            &format!("SELECT * FROM {}", quoted(name)),
-        ));
+        all.push(rows(connection, &format!("SELECT * FROM {}", quoted(name))));
     }
     all
 }

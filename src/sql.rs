@@ -43,6 +43,10 @@ texts! {
     UPGRADE_HAS_TABLE = "upgrade/has_table.sql";
     /// The names of a table's columns.
     UPGRADE_TABLE_COLUMNS = "upgrade/table_columns.sql";
+    /// The table that the triggers of an old name are on.
+    UPGRADE_RENAMED = "upgrade/renamed.sql";
+    /// What a name stands for.
+    UPGRADE_KIND = "upgrade/kind.sql";
     /// Reads the clocks of a table with numbered keys.
     UPGRADE_SCAN_NUMBERED = "upgrade/scan_numbered.sql";
     /// Reads the clocks of a table without.

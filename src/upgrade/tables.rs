@@ -44,10 +44,13 @@ pub fn read_all(store: &Store, layout: &Layout) -> Result<Vec<OldTable>> {
     clocks
         .into_iter()
         .map(|clock| {
-            let name = clock.trim_end_matches(CLOCK_ENDING).to_owned();
+            let name = clock
+                .strip_suffix(CLOCK_ENDING)
+                .unwrap_or(&clock)
+                .to_owned();
             let is_numbered = matches!(layout, Layout::Numbered | Layout::PerOrigin);
             Ok(OldTable {
-                declared: DeclaredTable::read(store.connection, &name)?,
+                declared: declared_table(store, &name)?,
                 keys: is_numbered.then(|| format!("{name}{KEYS_ENDING}")),
                 inline: Inline {
                     has_site_ids: matches!(layout, Layout::InlineSites { .. }),
@@ -59,6 +62,32 @@ pub fn read_all(store: &Store, layout: &Layout) -> Result<Vec<OldTable>> {
             })
         })
         .collect()
+}
+
+/// The table that was replicated under this name, which may have another by now; none if it is gone.
+fn declared_table(store: &Store, name: &str) -> Result<Option<DeclaredTable>> {
+    let connection = store.connection;
+    let argument = || [ValueRef::Text(name.as_bytes())];
+    if let Some(declared) = DeclaredTable::read(connection, name)? {
+        return Ok(Some(declared));
+    }
+    let kind = connection
+        .prepare(sql::UPGRADE_KIND)?
+        .first(argument(), |row| row.text(0))?;
+    if kind.is_some() {
+        return Err(Error::Table(format!(
+            "{} has clocks, and is a view or virtual table by now; give it another name, so that it is clear what \
+             becomes of them",
+            quoted(name)
+        )));
+    }
+    let renamed = connection
+        .prepare(sql::UPGRADE_RENAMED)?
+        .first(argument(), |row| row.text(0))?;
+    match renamed {
+        Some(renamed) => DeclaredTable::read(connection, &renamed),
+        None => Ok(None),
+    }
 }
 
 impl OldTable {

@@ -1,7 +1,7 @@
 //! What else stands in a database of cr-sqlite: the application's own objects, and those of features.
 
 use super::{made, upgrade};
-use crate::checks::{exec, one, rows};
+use crate::checks::{exec, one, refusal, rows};
 use rusqlite::types::Value;
 
 #[test]
@@ -89,4 +89,35 @@ fn tables_can_be_altered_afterwards() {
     };
     assert_eq!(count("\"table\" = 'n' AND cid = 'z'"), 1);
     assert_eq!(count("\"table\" = 'couple' AND col_version = 2"), 1);
+}
+
+#[test]
+fn a_table_that_was_renamed_keeps_its_clocks() {
+    let connection = made(&["u16.sql"]);
+    exec(
+        &connection,
+        "ALTER TABLE n RENAME TO numbers; UPDATE expected SET \"table\" = 'numbers' WHERE \"table\" = 'n'",
+    );
+    upgrade(&connection);
+    assert_eq!(
+        rows(&connection, super::ALL_CHANGES),
+        rows(&connection, super::EXPECTED)
+    );
+    exec(&connection, "INSERT INTO numbers VALUES (9, 9, 9)");
+}
+
+#[test]
+fn a_view_in_the_place_of_a_table_is_refused() {
+    let connection = made(&["u16.sql"]);
+    exec(
+        &connection,
+        "DROP TABLE n; CREATE VIEW n AS SELECT 1 AS k; CREATE TABLE dropped (a)",
+    );
+    let text = refusal(&connection, "SELECT crsql_upgrade()");
+    assert!(text.contains("\"n\" has clocks, and is a view"), "{text}");
+    exec(&connection, "DROP VIEW n");
+    let report = upgrade(&connection);
+    assert!(report.contains("\"dropped_tables\":[\"n\"]"), "{report}");
+    let at: i64 = one(&connection, "SELECT crsql_db_version()");
+    assert_eq!(at, 15, "its versions are not given out again");
 }

@@ -4,13 +4,13 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, unpack, transaction_table   virtual tables
+//! changes, unpack, transaction_table, clset   virtual tables
 //! migrate  upgrade          changes of the schema; taking over databases of cr-sqlite
-//! capture  apply  convert   local writes, merges, upgrades
+//! capture  apply  convert  keys   local writes, merges, upgrades, new keys
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
-//! crdt     error            pure
+//! crdt     error   unique   pure
 //! ```
 
 #![cfg_attr(
@@ -21,11 +21,13 @@
 mod apply;
 mod capture;
 mod changes;
+mod clset;
 mod convert;
 pub mod crdt;
 pub mod entry;
 mod error;
 mod functions;
+mod keys;
 mod migrate;
 mod schema;
 mod sql;
@@ -33,5 +35,6 @@ mod sqlite;
 mod state;
 mod store;
 mod transaction_table;
+mod unique;
 mod unpack;
 mod upgrade;

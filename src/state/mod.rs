@@ -25,6 +25,7 @@ use crate::schema::Crr;
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
+use crate::unique::Unique;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
@@ -46,6 +47,8 @@ enum Standing {
 pub struct State {
     /// The internal tables
     pub store: Store,
+    /// The keys that the connection makes
+    pub unique: RefCell<Unique>,
     identity: RefCell<Identity>,
     standing: Cell<Standing>,
     sync_bit: Cell<i64>,
@@ -67,6 +70,7 @@ impl State {
         };
         State {
             store,
+            unique: RefCell::default(),
             identity: RefCell::new(identity.unwrap_or_default()),
             standing: Cell::new(standing),
             sync_bit: Cell::new(0),
@@ -119,6 +123,7 @@ impl State {
 
     /// Makes the internal tables again where they are gone: a load inside a transaction may be rolled back.
     pub fn ensure_bootstrapped(&self) -> Result<()> {
+        self.check_layout()?;
         let known = self.identity.borrow().clone();
         let identity = self.store.bootstrap(Some(&known))?;
         *self.identity.borrow_mut() = identity;
@@ -200,6 +205,12 @@ impl State {
         }
         let version = self.store.schema_version()?;
         tables.check(&self.store, version, changes)
+    }
+
+    /// The version of the schema that everything known of tables belongs to.
+    pub fn known_schema_version(&self) -> Result<i64> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().schema_version().unwrap_or_default())
     }
 
     /// Takes the changes that the extension itself just made for no sign of another statement.

@@ -1,7 +1,9 @@
 //! What else stands in a database of cr-sqlite: the application's own objects, and those of features.
 
-use super::{made, upgrade};
+use super::{made, make, upgrade};
 use crate::checks::{exec, one, refusal, rows};
+use crate::support::{load, scratch_dir};
+use rusqlite::Connection;
 use rusqlite::types::Value;
 
 #[test]
@@ -120,4 +122,39 @@ fn a_view_in_the_place_of_a_table_is_refused() {
     assert!(report.contains("\"dropped_tables\":[\"n\"]"), "{report}");
     let at: i64 = one(&connection, "SELECT crsql_db_version()");
     assert_eq!(at, 15, "its versions are not given out again");
+}
+
+#[test]
+fn clset_tables_stay_what_they_are() {
+    let directory = scratch_dir();
+    let path = directory.join("old.db");
+    make(&path, &["u16.sql"]);
+    let plain = Connection::open(&path).expect("open the file");
+    exec(
+        &plain,
+        "PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES ('table', 'n_schema', 'n_schema', 0,
+             'CREATE VIRTUAL TABLE n_schema USING clset (k INTEGER PRIMARY KEY NOT NULL, x, y)');",
+    );
+    drop(plain);
+    let connection = Connection::open(&path).expect("open the file");
+    load(&connection).expect("load the extension");
+    let text = refusal(
+        &connection,
+        "CREATE VIRTUAL TABLE more_schema USING clset (k PRIMARY KEY NOT NULL)",
+    );
+    assert!(text.contains("crsql_upgrade()"), "{text}");
+    upgrade(&connection);
+    assert_eq!(
+        rows(&connection, super::ALL_CHANGES),
+        rows(&connection, super::EXPECTED)
+    );
+    exec(&connection, "DROP TABLE n_schema");
+    let left: i64 = one(
+        &connection,
+        "SELECT count(*) FROM sqlite_schema WHERE name = 'n'",
+    );
+    assert_eq!(left, 0);
+    let at: i64 = one(&connection, "SELECT crsql_db_version()");
+    assert_eq!(at, 15);
 }

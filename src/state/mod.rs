@@ -31,6 +31,17 @@ use std::rc::Rc;
 use tables::Tables;
 use transaction::Transaction;
 
+/// Whose layout the file has, as far as was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// This extension's
+    Own,
+    /// This extension's, until the transaction that converted it is rolled back
+    Converted,
+    /// Another's, when it was last looked at
+    Foreign,
+}
+
 /// The state of one connection.
 #[derive(Debug)]
 pub struct State {
@@ -39,6 +50,7 @@ pub struct State {
     /// The keys that the connection makes
     pub unique: RefCell<Unique>,
     identity: RefCell<Identity>,
+    standing: Cell<Standing>,
     sync_bit: Cell<i64>,
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
@@ -49,12 +61,18 @@ pub struct State {
 }
 
 impl State {
-    /// The state of a connection whose internal tables are there. `on_drop` hears of the connection's end.
-    pub fn new(store: Store, identity: Identity, on_drop: fn(Connection)) -> State {
+    /// The state of a connection. Without an identity the file is another extension's. `on_drop` hears of the
+    /// connection's end.
+    pub fn new(store: Store, identity: Option<Identity>, on_drop: fn(Connection)) -> State {
+        let standing = match identity {
+            Some(_) => Standing::Own,
+            None => Standing::Foreign,
+        };
         State {
             store,
             unique: RefCell::default(),
-            identity: RefCell::new(identity),
+            identity: RefCell::new(identity.unwrap_or_default()),
+            standing: Cell::new(standing),
             sync_bit: Cell::new(0),
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
@@ -62,6 +80,29 @@ impl State {
             tables: RefCell::default(),
             transaction: RefCell::default(),
             on_drop,
+        }
+    }
+
+    /// Refuses a file that another extension keeps. It may have been converted since it was last looked at, by
+    /// this connection or by another.
+    pub fn check_layout(&self) -> Result<()> {
+        if self.standing.get() != Standing::Foreign {
+            return Ok(());
+        }
+        let identity = self.store.bootstrap(None)?;
+        *self.identity.borrow_mut() = identity;
+        self.standing.set(match self.is_enlisted.get() {
+            true => Standing::Converted,
+            false => Standing::Own,
+        });
+        self.forget_tables();
+        Ok(())
+    }
+
+    /// The open transaction, or a part of it, is over: it may be the one that converted the file.
+    fn distrust_layout(&self) {
+        if self.standing.get() == Standing::Converted {
+            self.standing.set(Standing::Foreign);
         }
     }
 
@@ -82,6 +123,7 @@ impl State {
 
     /// Makes the internal tables again where they are gone: a load inside a transaction may be rolled back.
     pub fn ensure_bootstrapped(&self) -> Result<()> {
+        self.check_layout()?;
         let known = self.identity.borrow().clone();
         let identity = self.store.bootstrap(Some(&known))?;
         *self.identity.borrow_mut() = identity;

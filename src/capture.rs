@@ -28,7 +28,7 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
             "the crsql_capture functions are for the triggers that crsql_as_crr makes; don't call them".to_owned(),
         ));
     }
-    let crr = match arguments.integer(0) == state.database() {
+    let crr = match arguments.integer(0) == state.database()? {
         true => state.table(TableId(arguments.integer(1)))?,
         false => None,
     };

@@ -13,7 +13,7 @@ use crate::state::State;
 const RESERVED_ENDINGS: [&str; 2] = ["__crsql_clock", "__crsql_pks"];
 
 /// This extension's own tables.
-const RESERVED_NAMES: [&str; 8] = [
+const RESERVED_NAMES: [&str; 10] = [
     "crsql_master",
     "crsql_site_id",
     "crsql_tracked_peers",
@@ -22,6 +22,8 @@ const RESERVED_NAMES: [&str; 8] = [
     "crsql_log",
     "crsql_changes",
     "crsql_transaction",
+    "crsql_check",
+    "crsql_check_keys",
 ];
 
 const RESERVED_BEGINNINGS: [&str; 2] = ["crsql_rows_", "sqlite_"];
@@ -37,9 +39,9 @@ pub fn as_crr(state: &State, name: &str) -> Result<()> {
     let outcome = state.store.atomically(|| {
         state.enlist()?;
         state.flush()?;
-        remove_orphans(state)?;
+        remove_orphans(state, &declared.name)?;
         let crr = register(state, &declared)?;
-        for statement in triggers::creation(&crr, state.database()) {
+        for statement in triggers::creation(&crr, state.database()?) {
             state.store.connection.execute(&statement)?;
         }
         record_rows(state, &crr)
@@ -110,7 +112,9 @@ fn register(state: &State, declared: &DeclaredTable) -> Result<Crr> {
     let connection = state.store.connection;
     let id = connection
         .prepare(sql::ADD_TABLE)?
-        .first([], |row| row.integer(0))?
+        .first([ValueRef::Text(declared.name.as_bytes())], |row| {
+            row.integer(0)
+        })?
         .ok_or_else(|| Error::Internal("a table that was just registered has no id".to_owned()))?;
     let crr = Crr::new(TableId(id), declared);
     let mut add = connection.prepare(sql::ADD_COLUMN)?;
@@ -130,11 +134,13 @@ fn register(state: &State, declared: &DeclaredTable) -> Result<Crr> {
     Ok(crr)
 }
 
-/// Forgets tables that were dropped. Versions they had are not given out again.
-fn remove_orphans(state: &State) -> Result<()> {
+/// Forgets tables that were dropped, and what is left of one of this name that lost its triggers. Versions they
+/// had are not given out again.
+fn remove_orphans(state: &State, name: &str) -> Result<()> {
     let connection = state.store.connection;
     let mut orphans = Vec::new();
     let mut list = connection.prepare(sql::ORPHANS)?;
+    list.bind(1, ValueRef::Text(name.as_bytes()))?;
     while list.step()? {
         orphans.push(list.integer(0));
     }

@@ -6,6 +6,7 @@ use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
+use crate::repair;
 use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
@@ -18,7 +19,7 @@ const MAIN: &str = "main";
 const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 17] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 20] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
@@ -48,6 +49,13 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 17] = [
     ("crsql_capture_update", Trust::Innocuous, capture::update),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_check", Trust::DirectOnly, repair::check_function),
+    ("crsql_adopt", Trust::DirectOnly, repair::adopt_function),
+    (
+        "crsql_site_id_reset",
+        Trust::DirectOnly,
+        repair::site_id_reset_function,
+    ),
 ];
 
 /// Registers them all.
@@ -105,7 +113,7 @@ fn as_crr(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 /// `crsql_site_id()` -> BLOB of 16 bytes
 fn site_id(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     expect_none(arguments, "crsql_site_id")?;
-    Ok(Value::Blob(state.site_id()))
+    Ok(Value::Blob(state.site_id()?))
 }
 
 /// `crsql_db_version()` -> the highest committed version

@@ -4,8 +4,8 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, unpack, transaction_table   virtual tables
-//! capture  apply  convert   local writes, merges, upgrades
+//! changes, check, unpack, transaction_table   virtual tables
+//! capture  apply  convert  repair   local writes, merges, upgrades, mending
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
@@ -20,11 +20,13 @@
 mod apply;
 mod capture;
 mod changes;
+mod check;
 mod convert;
 pub mod crdt;
 pub mod entry;
 mod error;
 mod functions;
+mod repair;
 mod schema;
 mod sql;
 mod sqlite;

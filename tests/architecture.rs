@@ -18,8 +18,8 @@ const LAYERS: [(&[&str], bool); 8] = [
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert"], false),
-    (&["changes", "transaction_table", "unpack"], false),
+    (&["capture", "apply", "convert", "repair"], false),
+    (&["changes", "check", "transaction_table", "unpack"], false),
     (&["entry", "functions"], true),
 ];
 

@@ -29,6 +29,8 @@ pub(super) struct Incoming<'a> {
     pub(super) seq: Seq,
     /// None is this database
     pub(super) site: Option<&'a [u8]>,
+    /// Whether this database's own id stood in the change
+    pub(super) is_signed_as_own: bool,
 }
 
 /// Checks a row inserted into `crsql_changes`.
@@ -40,7 +42,7 @@ pub(super) fn read<'a>(state: &State, arguments: Arguments<'a>) -> Result<Incomi
         ColumnVersion(read_counter(arguments, column::COL_VERSION, "col_version")?);
     let version = DbVersion(read_counter(arguments, column::DB_VERSION, "db_version")?);
     let seq = Seq(read_counter(arguments, column::SEQ, "seq")?);
-    let site = read_site(state, arguments.get(column::SITE_ID))?;
+    let (site, is_signed_as_own) = read_site(state, arguments.get(column::SITE_ID))?;
     let crr = state.table_by_name(&table)?.ok_or_else(|| {
         Error::Change(format!(
             "there is no replicated table {} here; make it and call SELECT crsql_as_crr({}) before merging its \
@@ -67,6 +69,7 @@ pub(super) fn read<'a>(state: &State, arguments: Arguments<'a>) -> Result<Incomi
         version,
         seq,
         site,
+        is_signed_as_own,
     })
 }
 
@@ -104,10 +107,11 @@ fn read_counter(arguments: Arguments<'_>, index: usize, column: &str) -> Result<
     }
 }
 
-fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<Option<&'a [u8]>> {
+/// The site, none for this database, and whether its own id says so.
+fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>, bool)> {
     let (ValueRef::Blob(site) | ValueRef::Text(site)) = value else {
         return match value {
-            ValueRef::Null => Ok(None),
+            ValueRef::Null => Ok((None, false)),
             _ => Err(Error::Change(
                 "site_id of a change must be a BLOB of 1 to 16 bytes".to_owned(),
             )),
@@ -119,8 +123,8 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<Option<&'a [u8]>>
             site.len()
         )));
     }
-    let is_local = site.is_empty() || state.is_own_site(site);
-    Ok((!is_local).then_some(site))
+    let is_own = !site.is_empty() && state.is_own_site(site)?;
+    Ok(((!is_own && !site.is_empty()).then_some(site), is_own))
 }
 
 fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {

@@ -36,6 +36,9 @@ pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
+    if applied > 0 && incoming.is_signed_as_own {
+        state.note_own_change_from_elsewhere()?;
+    }
     state.count_impact(applied);
     Ok(if applied == 0 {
         0
@@ -199,7 +202,7 @@ fn incoming_wins_tie(state: &State, incoming: &Incoming<'_>, held: &HeldRow) -> 
         ));
     }
     let (local, held_site) = (
-        state.site_id(),
+        state.site_id()?,
         held_site(state, incoming, held, crr.columns[*index].id)?,
     );
     let equal = match incoming.site {

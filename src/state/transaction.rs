@@ -15,7 +15,10 @@ use hashbrown::HashMap;
 pub const MERGE_EQUAL_VALUES: &str = "config.merge-equal-values";
 
 /// Below this version no write happens: entries of the log may be dropped, versions are never given out again.
-const VERSION_FLOOR: &str = "crsql_db_version_floor";
+pub const VERSION_FLOOR: &str = "crsql_db_version_floor";
+
+/// Notes that this database's site id was met in changes that it did not make; the value is the version then.
+pub const SHARED_SITE_ID: &str = "crsql_site_id_shared";
 
 /// The version counter of the open transaction.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +78,21 @@ impl State {
         let floor = self.store.last_version()?.to_sql();
         self.store
             .set_setting(VERSION_FLOOR, ValueRef::Integer(floor))
+    }
+
+    /// Notes that a merge brought a change under this database's own id that was not known here: two files share
+    /// the id, or this one went back to an earlier state. Where tables were dropped it is no sign of either.
+    pub fn note_own_change_from_elsewhere(&self) -> Result<()> {
+        for key in [SHARED_SITE_ID, VERSION_FLOOR] {
+            if self.store.setting(key)?.is_some() {
+                return Ok(());
+            }
+        }
+        let version = self.committed_version()?.to_sql();
+        self.store
+            .set_setting(SHARED_SITE_ID, ValueRef::Integer(version))?;
+        self.settle();
+        Ok(())
     }
 
     fn clock(&self) -> Result<Clock> {
@@ -270,8 +288,23 @@ impl State {
         self.flush_keeping_rowid()
     }
 
-    /// SQLite: the transaction is over.
-    pub fn on_end(&self) {
+    /// SQLite: the transaction was committed.
+    pub fn on_commit(&self) {
+        self.tables
+            .borrow_mut()
+            .forget_change_inside_transaction(false);
+        self.end();
+    }
+
+    /// SQLite: the transaction was rolled back.
+    pub fn on_rollback(&self) {
+        self.tables
+            .borrow_mut()
+            .forget_change_inside_transaction(true);
+        self.end();
+    }
+
+    fn end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
         *self.transaction.borrow_mut() = Transaction::default();
@@ -347,6 +380,8 @@ impl State {
         transaction.last_clock_keys.clear();
         transaction.doomed_in = transaction.doomed_in.filter(|doomed| *doomed < index);
         drop(guard);
-        self.tables.borrow_mut().distrust();
+        let mut tables = self.tables.borrow_mut();
+        tables.forget_change_inside_transaction(true);
+        tables.distrust();
     }
 }

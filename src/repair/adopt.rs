@@ -7,10 +7,8 @@ use super::check::UNUSABLE_KEY;
 use super::keys::has_records;
 use super::row::{Defect, Record, RowFacts, RowStream, needs_first_insert, reserved, unlisted};
 use super::triggers;
-use crate::crdt::change::{
-    COUNTER_MAX, CausalLength, ColumnId, ColumnVersion, Position, SiteOrdinal,
-};
-use crate::crdt::clock::{Base, RowClock};
+use crate::crdt::change::{COUNTER_MAX, CausalLength, ColumnVersion, Position, SiteOrdinal};
+use crate::crdt::clock::{Base, Entry, RowClock};
 use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::sql::quoted;
@@ -22,9 +20,29 @@ const LOCAL: SiteOrdinal = SiteOrdinal::LOCAL;
 /// So many log entries are removed at once.
 const SUPERFLUOUS_MAX: usize = 1 << 16;
 
+/// What of a table is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What differs
+    Differences,
+    /// What differs; all else gets a new place in the log, so that peers that could not see it don't miss it
+    Everything,
+}
+
+impl Scope {
+    /// What `crsql_adopt` records. While a table has no insert trigger its changes are not shown, and peers may have
+    /// gone past them.
+    pub fn of(state: &State, crr: &Crr) -> Result<Scope> {
+        Ok(match triggers::is_visible(state, crr)? {
+            true => Scope::Differences,
+            false => Scope::Everything,
+        })
+    }
+}
+
 /// Records all differences between the rows of a table and their clocks as local changes of the open transaction,
 /// and makes its triggers again where they are not as they should be. Gives the number of rows that differed.
-pub fn adopt(state: &State, crr: &Rc<Crr>) -> Result<u64> {
+pub fn adopt(state: &State, crr: &Rc<Crr>, scope: Scope) -> Result<u64> {
     let outcome = state.store.atomically(|| {
         state.enlist()?;
         state.flush()?;
@@ -36,7 +54,7 @@ pub fn adopt(state: &State, crr: &Rc<Crr>) -> Result<u64> {
             )));
         }
         triggers::restore(state, crr)?;
-        record_differences(state, crr)
+        record_differences(state, crr, scope)
     });
     state.forget_tables();
     outcome.map_err(|error| {
@@ -47,7 +65,7 @@ pub fn adopt(state: &State, crr: &Rc<Crr>) -> Result<u64> {
     })
 }
 
-fn record_differences(state: &State, crr: &Rc<Crr>) -> Result<u64> {
+fn record_differences(state: &State, crr: &Rc<Crr>, scope: Scope) -> Result<u64> {
     let mut rows = RowStream::start(state, Some(crr))?;
     let mut superfluous = Vec::new();
     let mut count = 0;
@@ -61,26 +79,27 @@ fn record_differences(state: &State, crr: &Rc<Crr>) -> Result<u64> {
             }
             continue;
         };
-        let defects = row.defects(&crr.columns);
-        let Some(first) = defects.first() else {
-            continue;
-        };
-        record(state, crr, key, &row, *first)?;
-        count += 1;
-        superfluous.extend(unneeded(&row));
+        let mut loose = row.loose();
+        match row.defects(&crr.columns).first() {
+            Some(defect) => {
+                record(state, crr, key, &row, *defect)?;
+                count += 1;
+                // The last entry stays, so that no version is given out again.
+                loose.pop();
+                superfluous.extend(loose);
+            }
+            None if scope == Scope::Everything => {
+                show_again(state, crr, key, &row)?;
+                superfluous.extend(loose);
+            }
+            None => {}
+        }
         if superfluous.len() >= SUPERFLUOUS_MAX {
             remove(state, &mut superfluous)?;
         }
     }
     remove(state, &mut superfluous)?;
     Ok(count)
-}
-
-/// The entries of a row that may go. The last stays, so that no version is given out again.
-fn unneeded(row: &RowFacts) -> Vec<Position> {
-    let mut loose = row.loose();
-    loose.pop();
-    loose
 }
 
 fn remove(state: &State, superfluous: &mut Vec<Position>) -> Result<()> {
@@ -162,12 +181,52 @@ fn announce(
     row: &RowFacts,
     clock: &RowClock,
 ) -> Result<()> {
-    let mut next = known(row, clock);
-    if let Some(entry) = clock.sentinel.filter(|entry| !row.announces(*entry, 1)) {
+    let is_announced = |entry, reserved| row.announces(entry, reserved);
+    let mut next = moved(state, known(row, clock), is_announced)?;
+    if row.loose().is_empty() && needs_first_insert(clock, &crr.columns) {
+        let unlisted = unlisted(clock, &crr.columns).map(|column| column.id);
+        let cells: Vec<_> = unlisted
+            .map(|column| (column, ColumnVersion::FIRST))
+            .collect();
+        let at = state.reserve(cells.len() as u64)?;
+        next.base = Base::Unset;
+        next.set_cells(at, LOCAL, cells.into_iter());
+    }
+    state.save_clock(crr, key, next)
+}
+
+/// Gives all that the log holds of a row a new place in it; the entries of its first insert are the caller's to remove.
+fn show_again(state: &State, crr: &Rc<Crr>, key: &Key, row: &RowFacts) -> Result<()> {
+    let speaks = match &row.record {
+        Record::Found(clock) => needs_first_insert(clock, &crr.columns),
+        _ => row.is_there,
+    };
+    if let Some(entry) = row
+        .entries
+        .iter()
+        .find(|entry| row.loose().contains(&entry.at))
+        && speaks
+    {
+        let at = state.reserve(entry.stride)?;
+        state.log_entry(crr, key, at, entry.site, entry.stride)?;
+    }
+    match &row.record {
+        Record::Found(clock) => {
+            let next = moved(state, known(row, clock), |_, _| false)?;
+            state.save_clock(crr, key, next)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The clock with new places in the log for its entries, but for those that stay.
+fn moved(state: &State, clock: RowClock, stays: impl Fn(Entry, u64) -> bool) -> Result<RowClock> {
+    let mut next = clock.clone();
+    if let Some(entry) = clock.sentinel.filter(|entry| !stays(*entry, 1)) {
         next.set_sentinel(clock.cl, state.reserve(1)?, entry.site);
     }
     for group in &clock.groups {
-        if row.announces(group.entry, reserved(group)) {
+        if stays(group.entry, reserved(group)) {
             continue;
         }
         let cells: Vec<_> = group
@@ -178,16 +237,5 @@ fn announce(
         let at = state.reserve(cells.len() as u64)?;
         next.set_cells(at, group.entry.site, cells.into_iter());
     }
-    if row.loose().is_empty() && needs_first_insert(clock, &crr.columns) {
-        let columns: Vec<ColumnId> = unlisted(clock, &crr.columns)
-            .map(|column| column.id)
-            .collect();
-        let at = state.reserve(columns.len() as u64)?;
-        let cells = columns
-            .into_iter()
-            .map(|column| (column, ColumnVersion::FIRST));
-        next.base = Base::Unset;
-        next.set_cells(at, LOCAL, cells);
-    }
-    state.save_clock(crr, key, next)
+    Ok(next)
 }

@@ -18,7 +18,7 @@ mod row;
 mod site;
 mod triggers;
 
-pub use adopt::adopt;
+pub use adopt::{Scope, adopt};
 
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
@@ -61,7 +61,8 @@ pub fn adopt_function(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Val
     if let Some(declared) = DeclaredTable::read(connection, &crr.name)? {
         declared.check(connection)?;
     }
-    Ok(Value::Integer(adopt(state, &crr)? as i64))
+    let scope = Scope::of(state, &crr)?;
+    Ok(Value::Integer(adopt(state, &crr, scope)? as i64))
 }
 
 /// `crsql_site_id_reset()` -> the new site id, a BLOB of 16 bytes

@@ -42,7 +42,7 @@ fn comparable(text: &str) -> &str {
         .map_or(text, |(condition, _)| condition)
 }
 
-/// The triggers that the table should have: statements and comparable texts.
+/// The texts of the triggers that the table should have, as SQLite keeps them.
 fn expected(state: &State, crr: &Crr) -> Result<Vec<String>> {
     let statements = triggers::creation(crr, state.database()?);
     let stored = |statement: String| match statement.split_once(MADE_AS) {
@@ -97,6 +97,13 @@ pub fn problems(state: &State, crr: &Crr) -> Result<Vec<Problem>> {
         found.push(Problem::of_table(crr, "trigger altered", detail));
     }
     Ok(found)
+}
+
+/// Whether the table's changes are shown in `crsql_changes`: it is known there by its insert trigger.
+pub fn is_visible(state: &State, crr: &Crr) -> Result<bool> {
+    let name = format!("crsql_{}_insert", crr.id.0);
+    let kept = kept(state.store.connection, crr.id)?;
+    Ok(kept.iter().any(|trigger| trigger.name == name))
 }
 
 fn drop_all(connection: Connection, triggers: &[Kept]) -> Result<()> {

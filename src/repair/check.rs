@@ -157,7 +157,8 @@ impl Check {
 }
 
 /// What is said of a row whose key no peer could take.
-pub const UNUSABLE_KEY: &str = "a row has NULL, or text that is not valid UTF-8, in its key, which peers can't take; change that key";
+pub const UNUSABLE_KEY: &str = "a row has NULL, or text that is not valid UTF-8, in its key, which peers can't take; drop \
+     the capture triggers of the table, change that key, and call crsql_adopt";
 
 /// Reasons why this connection records nothing.
 fn connection_problems(state: &State) -> Vec<Problem> {

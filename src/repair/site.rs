@@ -30,10 +30,7 @@ pub fn reset(state: &State) -> Result<Vec<u8>> {
             .prepare(sql::REPAIR_FORMER_SITE)?
             .first([], |row| row.integer(0))?
             .ok_or_else(|| {
-                Error::Corrupt(
-                    "crsql_site_id has no ordinal 0, the id of this database; put it back, or load the extension anew"
-                        .to_owned(),
-                )
+                Error::Internal("a bootstrapped database has no ordinal 0".to_owned())
             })?;
         let identity = state.store.renew_identity()?;
         connection

@@ -81,19 +81,20 @@ fn record_differences(state: &State, crr: &Rc<Crr>, scope: Scope) -> Result<u64>
         };
         let mut loose = row.loose();
         match row.defects(&crr.columns).first() {
+            Some(Defect::Unannounced | Defect::ListedTwice) if loose.len() > 1 => {
+                show_again(state, crr, key, &row)?;
+                count += 1;
+            }
             Some(defect) => {
                 record(state, crr, key, &row, *defect)?;
                 count += 1;
                 // The last entry stays, so that no version is given out again.
                 loose.pop();
-                superfluous.extend(loose);
             }
-            None if scope == Scope::Everything => {
-                show_again(state, crr, key, &row)?;
-                superfluous.extend(loose);
-            }
-            None => {}
+            None if scope == Scope::Everything => show_again(state, crr, key, &row)?,
+            None => loose.clear(),
         }
+        superfluous.extend(loose);
         if superfluous.len() >= SUPERFLUOUS_MAX {
             remove(state, &mut superfluous)?;
         }
@@ -201,10 +202,13 @@ fn show_again(state: &State, crr: &Rc<Crr>, key: &Key, row: &RowFacts) -> Result
         Record::Found(clock) => needs_first_insert(clock, &crr.columns),
         _ => row.is_there,
     };
-    if let Some(entry) = row
+    let loose = row.loose();
+    let of_insert = row
         .entries
         .iter()
-        .find(|entry| row.loose().contains(&entry.at))
+        .filter(|entry| loose.contains(&entry.at))
+        .max_by_key(|entry| (entry.stride, entry.at));
+    if let Some(entry) = of_insert
         && speaks
     {
         let at = state.reserve(entry.stride)?;

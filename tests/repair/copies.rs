@@ -155,7 +155,8 @@ fn a_reset_that_is_rolled_back_leaves_the_old_identity() {
     }
     // The number that SQLite gives to a state of the schema comes again after a rollback, for another one.
     exec(&connection, "BEGIN");
-    reset(&connection);
+    let undone = reset(&connection);
+    assert_eq!(site(&connection), undone);
     exec(&connection, "ROLLBACK");
     let other = open(&path);
     let new = reset(&other);

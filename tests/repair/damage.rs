@@ -96,6 +96,16 @@ fn entries_of_another_author_or_too_short_are_made_again() {
 }
 
 #[test]
+fn the_entry_of_another_row_stays_where_it_is() {
+    // The record of row 1 names the place of the update of row 2.
+    mended(
+        "UPDATE crsql_rows_1 SET clock = x'0101000104000001000200' WHERE key = 1",
+        &["t|1|log entry missing", "t|1|listed twice"],
+        1,
+    );
+}
+
+#[test]
 fn versions_stay_when_entries_are_made_again() {
     let connection = mended(
         "DELETE FROM crsql_log WHERE tbl = 1 AND db_version > 1",

@@ -66,8 +66,6 @@ pub enum Defect {
     Unannounced,
     /// A first insert stands in the log more than once
     ListedTwice,
-    /// More than one entry says nothing
-    LeftOver,
 }
 
 impl Defect {
@@ -99,10 +97,6 @@ impl Defect {
                 "listed twice",
                 "it was deleted without capture and inserted again, and its cells are sent twice; that does no \
                  harm, and crsql_adopt ends it",
-            ),
-            Defect::LeftOver => (
-                "log entry left over",
-                "the log holds entries that say nothing any more; that does no harm, and crsql_adopt removes them",
             ),
         }
     }
@@ -162,16 +156,12 @@ impl RowFacts {
                 }
             }
         }
-        if loose > 1 {
-            let speaks = match &self.record {
-                Record::Found(clock) => needs_first_insert(clock, columns),
-                _ => true,
-            };
-            defects.push(if speaks {
-                Defect::ListedTwice
-            } else {
-                Defect::LeftOver
-            });
+        let speaks = match &self.record {
+            Record::Found(clock) => needs_first_insert(clock, columns),
+            _ => true,
+        };
+        if loose > 1 && speaks {
+            defects.push(Defect::ListedTwice);
         }
         defects
     }

@@ -69,3 +69,4 @@ SELECT crsql_check('a', 'b');
 SELECT * FROM crsql_check('nowhere');
 SELECT * FROM crsql_check(7);
 INSERT INTO crsql_check (problem) VALUES ('none');
+INSERT INTO crsql_check_keys (tbl) VALUES (1);

@@ -40,6 +40,8 @@ mod code {
     pub(super) const ABORT: i32 = 4;
     pub(super) const INTERRUPT: i32 = 9;
     pub(super) const CORRUPT: i32 = 11;
+    pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
 }
 
@@ -61,6 +63,12 @@ impl Error {
     /// Whether the application interrupted the work.
     pub fn is_interrupt(&self) -> bool {
         self.code() & 0xff == code::INTERRUPT
+    }
+
+    /// Whether the change itself is at fault: it doesn't fit its table, or a constraint or trigger refuses it.
+    pub fn is_refusal(&self) -> bool {
+        let is_constraint = matches!(self.code() & 0xff, code::CONSTRAINT | code::MISMATCH);
+        is_constraint || matches!(self, Error::Change(_) | Error::Table(_))
     }
 
     /// `crsql_changes` takes inserts only.

@@ -5,6 +5,7 @@
 //! ```text
 //! entry, functions
 //! changes, check, unpack, transaction_table   virtual tables
+//! migrate                   changes of the schema
 //! capture  apply  convert  repair   local writes, merges, upgrades, mending
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
@@ -26,6 +27,7 @@ pub mod crdt;
 pub mod entry;
 mod error;
 mod functions;
+mod migrate;
 mod repair;
 mod schema;
 mod sql;

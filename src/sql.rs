@@ -1,5 +1,6 @@
 //! The SQL texts of `sql/`, and the only place where names are quoted into them.
 
+use crate::crdt::value::ValueRef;
 use std::fmt::Write;
 
 macro_rules! texts {
@@ -9,7 +10,7 @@ macro_rules! texts {
 }
 
 /// The tables every database has, in the order of their making.
-pub const BOOTSTRAP: [&str; 7] = [
+pub const BOOTSTRAP: [&str; 10] = [
     include_str!("../sql/bootstrap/master.sql"),
     include_str!("../sql/bootstrap/site_id.sql"),
     include_str!("../sql/bootstrap/site_id_unique.sql"),
@@ -17,10 +18,13 @@ pub const BOOTSTRAP: [&str; 7] = [
     include_str!("../sql/bootstrap/tables.sql"),
     include_str!("../sql/bootstrap/columns.sql"),
     include_str!("../sql/bootstrap/log.sql"),
+    include_str!("../sql/bootstrap/parked.sql"),
+    include_str!("../sql/bootstrap/parked_column.sql"),
+    include_str!("../sql/bootstrap/parked_view.sql"),
 ];
 
 /// How many tables `BOOTSTRAP_EXISTS` counts when all are there.
-pub const BOOTSTRAP_TABLES: i64 = 6;
+pub const BOOTSTRAP_TABLES: i64 = 7;
 
 texts! {
     /// Counts the tables of `BOOTSTRAP`.
@@ -93,12 +97,44 @@ texts! {
     TABLE_BY_NAME = "registry/table_by_name.sql";
     /// The registered columns of a table.
     COLUMNS = "registry/columns.sql";
+    /// What is registered of a table.
+    TABLE = "registry/table.sql";
+    /// Changes what is registered of a table.
+    SET_TABLE = "registry/set_table.sql";
+    /// The names of a table's columns in an alter session.
+    MARKED_COLUMNS = "registry/marked_columns.sql";
+    /// A table in an alter session, by its former name.
+    SESSION_BY_NAME = "registry/session_by_name.sql";
+    /// The tables in alter sessions.
+    SESSIONS = "registry/sessions.sql";
+    /// The value of a DEFAULT.
+    DEFAULT = "table/default.sql";
+    /// Whether a table has rows beside one.
+    HAS_ROWS_BESIDE = "table/has_rows_beside.sql";
+    /// Whether a table has rows.
+    HAS_ROWS = "table/has_rows.sql";
     /// Registers a table.
     ADD_TABLE = "registry/add_table.sql";
     /// Registers a column.
     ADD_COLUMN = "registry/add_column.sql";
     /// Moves with every change of the schema.
     SCHEMA_VERSION = "registry/schema_version.sql";
+    /// Whether anything is parked.
+    PARKED_ANY = "parked/any.sql";
+    /// Reads a parked change.
+    PARKED_GET = "parked/get.sql";
+    /// Parks a change.
+    PARKED_PUT = "parked/put.sql";
+    /// The tables and columns that are waited for.
+    PARKED_NEXT_COLUMN = "parked/next_column.sql";
+    /// The parked changes of a table.
+    PARKED_OF_TABLE = "parked/of_table.sql";
+    /// Removes a parked change.
+    PARKED_REMOVE = "parked/remove.sql";
+    /// Says why a parked change stays.
+    PARKED_REFUSE = "parked/refuse.sql";
+    /// Forgets why parked changes stay.
+    PARKED_RETRY = "parked/retry.sql";
     /// What kind of table a name is.
     DESCRIBE = "registry/describe.sql";
     /// Whether a name is a table of another schema.
@@ -129,6 +165,8 @@ texts! {
     ROW_EXISTS = "table/exists.sql";
     /// Reads all keys.
     ROW_ALL_KEYS = "table/all_keys.sql";
+    /// Reads the keys of some rows.
+    ROW_KEYS_WHERE = "table/keys_where.sql";
     /// Makes a row.
     ROW_INSERT = "table/insert.sql";
     /// Writes a cell.
@@ -151,8 +189,20 @@ texts! {
     TRIGGER_ROWID_UPDATE = "trigger/rowid_update.sql";
     /// Captures updates.
     TRIGGER_UPDATE = "trigger/update.sql";
+    /// Keeps a row that an update changes, in an alter session.
+    TRIGGER_SESSION_BEFORE = "trigger/session_before.sql";
+    /// Captures updates in an alter session.
+    TRIGGER_SESSION_AFTER = "trigger/session_after.sql";
+    /// Follows the names of the columns through an alter session.
+    TRIGGER_SESSION_COLUMNS = "trigger/session_columns.sql";
     /// Captures deletes.
     TRIGGER_DELETE = "trigger/delete.sql";
+    /// Starts an alter session.
+    SESSION_BEGIN = "work/session_begin.sql";
+    /// Undoes it.
+    SESSION_UNDO = "work/session_undo.sql";
+    /// Ends it.
+    SESSION_RELEASE = "work/session_release.sql";
     /// Starts a piece of work that can be undone.
     WORK_BEGIN = "work/begin.sql";
     /// Ends it.
@@ -165,8 +215,6 @@ texts! {
     ENLIST = "work/enlist.sql";
     /// The registered tables with their names, also of those without triggers.
     REPAIR_TABLES = "repair/tables.sql";
-    /// Notes the name of a table whose triggers are made.
-    REPAIR_SET_NAME = "repair/set_name.sql";
     /// All that is known of all keys.
     REPAIR_KEYS = "repair/keys.sql";
     /// All that is known of the keys of one table.
@@ -238,20 +286,56 @@ pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// The names at the beginning of a text, quoted and separated by commas.
+pub fn quoted_list(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(quoted) = rest.strip_prefix('"') {
+        let mut name = String::new();
+        rest = quoted;
+        while let Some((part, after)) = rest.split_once('"') {
+            name.push_str(part);
+            rest = after;
+            match rest.strip_prefix('"') {
+                Some(after) => {
+                    name.push('"');
+                    rest = after;
+                }
+                None => break,
+            }
+        }
+        names.push(name);
+        rest = match rest.trim_start().strip_prefix(',') {
+            Some(after) => after.trim_start(),
+            None => break,
+        };
+    }
+    names
+}
+
 /// A text as an SQL literal.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Bytes as an SQL literal.
-pub fn blob_literal(bytes: &[u8]) -> String {
-    let mut literal = String::with_capacity(2 * bytes.len() + 3);
-    literal.push_str("x'");
-    for byte in bytes {
-        let _ = write!(literal, "{byte:02x}");
+/// A value as an SQL literal.
+pub fn value_literal(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(integer) => integer.to_string(),
+        ValueRef::Real(real) if real.is_infinite() => {
+            if real > 0.0 { "9e999" } else { "-9e999" }.to_owned()
+        }
+        ValueRef::Real(real) => format!("{real:?}"),
+        ValueRef::Text(text) => literal(&String::from_utf8_lossy(text)),
+        ValueRef::Blob(blob) => {
+            let digits = blob.iter().fold(String::new(), |mut digits, byte| {
+                let _ = write!(digits, "{byte:02x}");
+                digits
+            });
+            format!("x'{digits}'")
+        }
     }
-    literal.push('\'');
-    literal
 }
 
 /// `item(0), item(1), ...` with a separator.
@@ -301,6 +385,13 @@ mod tests {
             &[("t", Part::Name("a\"{c}")), ("c", Part::Sql("1"))],
         );
         assert_eq!(text, "SELECT 1 FROM \"a\"\"{c}\"");
+    }
+
+    #[test]
+    fn quoted_names_come_out_of_a_list() {
+        let names = ["a", "b \"c\", \"", "", "d"];
+        let list = join(",", names.iter().map(|name| quoted(name)));
+        assert_eq!(quoted_list(&format!("{list} ON \"t\"")), names);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! A statement on it is kept, which is why it is not `crsql_changes` itself: a kept statement keeps its table
 //! connected, and the disconnection of `crsql_changes` is what lets go of all kept statements.
 
+use crate::convert::registration;
 use crate::error::{Error, Result};
+use crate::migrate::session;
 use crate::sqlite::query::Query;
 use crate::sqlite::value::{Arguments, Context};
 use crate::sqlite::vtab::{Cursor, Table};
@@ -46,7 +48,13 @@ impl Table for TransactionTable {
     }
 
     fn sync(&self) -> Result<()> {
-        self.state.on_sync()
+        let state = &self.state;
+        state.check_doomed()?;
+        state.store.connection.keeping_last_insert_rowid(|| {
+            session::commit_all(state)?;
+            registration::refresh_triggers(state)
+        })?;
+        state.on_sync()
     }
 
     fn commit(&self) {

@@ -10,5 +10,8 @@ SELECT registered.id, coalesce(
        WHERE claim.type = 'trigger' AND claim.tbl_name = there.name AND claim.name GLOB 'crsql_[0-9]*_*')
      AND NOT EXISTS (
        SELECT 1 FROM main.crsql_tables AS later
-       WHERE later.name = registered.name COLLATE NOCASE AND later.id > registered.id)))
+       WHERE later.name = registered.name COLLATE NOCASE AND later.id > registered.id))),
+  EXISTS (
+    SELECT 1 FROM main.sqlite_schema AS made
+    WHERE made.type = 'trigger' AND made.name = 'crsql_' || registered.id || '_insert')
 FROM main.crsql_tables AS registered ORDER BY registered.id

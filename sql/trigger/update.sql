@@ -2,4 +2,4 @@
 -- the lowest bit and the next 61. Of a wide table there is a trigger for each set, and one for the key: an
 -- UPDATE compiles only those that concern it.
 CREATE TRIGGER main.{trigger} AFTER UPDATE{of} ON {table}
-BEGIN SELECT crsql_capture_update({identity}, {old_key}, {new_key}{changed}); END
+BEGIN SELECT crsql_capture_update({identity}, {old_key}, {new_key}{late}{changed}); END

@@ -5,13 +5,11 @@ use crate::crdt::change::{
     column,
 };
 use crate::crdt::key as packed_key;
-use crate::crdt::value::{Affinity, NumericText, Value, ValueRef, numeric_text, whole_integer};
+use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text, whole_integer};
 use crate::error::{Error, Result};
 use crate::schema::{Column, Crr, Key};
 use crate::sql::{self, quoted};
-use crate::sqlite::value::Arguments;
 use crate::state::State;
-use crate::store::Slot;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -33,33 +31,81 @@ pub(super) struct Incoming<'a> {
     pub(super) is_signed_as_own: bool,
 }
 
+/// A row of `crsql_changes` as values, by the indexes of `change::column`.
+pub(super) type Row<'a> = [ValueRef<'a>; 9];
+
+/// What came.
+pub(super) enum Received<'a> {
+    /// A change of a table and column that are here
+    Change(Incoming<'a>),
+    /// A change of a table or column that is not here, with its reason
+    Unknown(Unknown<'a>),
+}
+
+/// A change of a table or column that is not here.
+pub(super) struct Unknown<'a> {
+    pub(super) table: Cow<'a, str>,
+    pub(super) cid: Cow<'a, str>,
+    pub(super) pk: &'a [u8],
+    pub(super) claim: ColumnVersion,
+    pub(super) cl: CausalLength,
+    pub(super) version: DbVersion,
+    pub(super) seq: Seq,
+    pub(super) site: Option<&'a [u8]>,
+    /// What an error would say
+    pub(super) missing: String,
+}
+
 /// Checks a row inserted into `crsql_changes`.
-pub(super) fn read<'a>(state: &State, arguments: Arguments<'a>) -> Result<Incoming<'a>> {
-    let table = read_name(arguments.get(column::TABLE), "table")?;
-    let cid = read_name(arguments.get(column::CID), "cid")?;
-    let cl = CausalLength(read_counter(arguments, column::CL, "cl")?);
-    let column_version =
-        ColumnVersion(read_counter(arguments, column::COL_VERSION, "col_version")?);
-    let version = DbVersion(read_counter(arguments, column::DB_VERSION, "db_version")?);
-    let seq = Seq(read_counter(arguments, column::SEQ, "seq")?);
-    let (site, is_signed_as_own) = read_site(state, arguments.get(column::SITE_ID))?;
-    let crr = state.table_by_name(&table)?.ok_or_else(|| {
-        Error::Change(format!(
-            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({}) before merging its \
-             changes",
+pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
+    let table = read_name(row[column::TABLE], "table")?;
+    let cid = read_name(row[column::CID], "cid")?;
+    let cl = CausalLength(read_counter(row[column::CL], column::CL, "cl")?);
+    let claim = read_counter(row[column::COL_VERSION], column::COL_VERSION, "col_version")?;
+    let claim = ColumnVersion(claim);
+    let version = read_counter(row[column::DB_VERSION], column::DB_VERSION, "db_version")?;
+    let version = DbVersion(version);
+    let seq = Seq(read_counter(row[column::SEQ], column::SEQ, "seq")?);
+    let (site, is_signed_as_own) = read_site(state, row[column::SITE_ID])?;
+    let unknown = |missing, pk| {
+        Received::Unknown(Unknown {
+            table: table.clone(),
+            cid: cid.clone(),
+            pk,
+            claim,
+            cl,
+            version,
+            seq,
+            site,
+            missing,
+        })
+    };
+    let Some(crr) = state.table_by_name(&table)? else {
+        let missing = format!(
+            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
             quoted(&table),
             sql::literal(&table)
-        ))
-    })?;
-    crr.check_drift()?;
-    let (key, pk) = read_key(state, &crr, arguments.get(column::PK))?;
-    let cell = read_cell(state, &crr, &cid, arguments.get(column::VAL))?;
-    let claim = if cell.is_some() {
-        Claim::Cell(column_version)
-    } else {
-        Claim::Sentinel
+        );
+        return Ok(unknown(missing, read_packed(&table, row[column::PK])?.0));
     };
-    Ok(Incoming {
+    let crr = state.registered(&crr, None)?;
+    let (key, pk) = read_key(state, &crr, row[column::PK])?;
+    let cell = match crr.column(&cid) {
+        _ if cid == SENTINEL => None,
+        Some((index, Column { affinity, .. })) => {
+            let value = row[column::VAL].to_owned();
+            Some((index, state.store.with_affinity(value, *affinity)?))
+        }
+        None => {
+            let missing = missing_column(&crr, &cid)?;
+            return Ok(unknown(missing, pk));
+        }
+    };
+    let claim = match cell {
+        Some(_) => Claim::Cell(claim),
+        None => Claim::Sentinel,
+    };
+    Ok(Received::Change(Incoming {
         crr,
         key,
         pk,
@@ -70,7 +116,34 @@ pub(super) fn read<'a>(state: &State, arguments: Arguments<'a>) -> Result<Incomi
         seq,
         site,
         is_signed_as_own,
-    })
+    }))
+}
+
+/// What to do about a column that is not here; an error if it is here and never replicated.
+fn missing_column(crr: &Crr, cid: &str) -> Result<String> {
+    let is_key = crr.key_names().any(|name| name.eq_ignore_ascii_case(cid));
+    if is_key
+        || crr
+            .computed
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(cid))
+    {
+        return Err(Error::Change(format!(
+            "the column {} of table {} is {}, which no change can be about",
+            quoted(cid),
+            quoted(&crr.name),
+            if is_key {
+                "part of the key"
+            } else {
+                "generated"
+            }
+        )));
+    }
+    Ok(format!(
+        "table {} has no replicated column {} here; add it",
+        quoted(&crr.name),
+        quoted(cid)
+    ))
 }
 
 fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
@@ -82,8 +155,8 @@ fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
     }
 }
 
-fn read_counter(arguments: Arguments<'_>, index: usize, column: &str) -> Result<u64> {
-    let number = match arguments.get(index) {
+fn read_counter(value: ValueRef<'_>, index: usize, column: &str) -> Result<u64> {
+    let number = match value {
         ValueRef::Integer(integer) => Some(integer),
         ValueRef::Real(real) => whole_integer(real),
         ValueRef::Text(text) => match numeric_text(text) {
@@ -127,21 +200,32 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>
     Ok(((!is_own && !site.is_empty()).then_some(site), is_own))
 }
 
-fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
-    let refusal = |reason: &dyn std::fmt::Display| {
-        Error::Change(format!(
-            "pk of a change to table {} does not fit: {reason}",
-            quoted(&crr.name)
-        ))
-    };
+fn key_refusal(table: &str, reason: &str) -> Error {
+    Error::Change(format!(
+        "pk of a change to table {} does not fit: {reason}",
+        quoted(table)
+    ))
+}
+
+/// The bytes of a packed key, and its values.
+fn read_packed<'a>(table: &str, value: ValueRef<'a>) -> Result<(&'a [u8], Vec<Value>)> {
     let ValueRef::Blob(packed) = value else {
-        return Err(refusal(&"it is not a BLOB made by crsql_pack_columns"));
+        let reason = "it is not a BLOB made by crsql_pack_columns";
+        return Err(key_refusal(table, reason));
     };
-    if let Some(key) = state.held_key(crr.id, packed) {
+    let values = packed_key::unpack(packed)
+        .map_err(|defect| key_refusal(table, &format!("it is no packed key, {defect}")))?;
+    Ok((packed, values))
+}
+
+fn read_key<'a>(state: &State, crr: &Rc<Crr>, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
+    if let ValueRef::Blob(packed) = value
+        && let Some(key) = state.held_key(crr.id, packed)
+    {
         return Ok((key, packed));
     }
-    let values = packed_key::unpack(packed)
-        .map_err(|defect| refusal(&format!("it is no packed key, {defect}")))?;
+    let refusal = |reason: &str| key_refusal(&crr.name, reason);
+    let (packed, values) = read_packed(&crr.name, value)?;
     if values.len() != crr.key_columns.len() {
         let reason = format!(
             "it has {} values for {} key columns",
@@ -152,7 +236,7 @@ fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &
     }
     let mut stored = Vec::with_capacity(values.len());
     for (value, column) in values.into_iter().zip(&crr.key_columns) {
-        let value = with_affinity(state, value, column.affinity)?;
+        let value = state.store.with_affinity(value, column.affinity)?;
         match value {
             Value::Null => return Err(refusal(&format!("{} can't be NULL", quoted(&column.name)))),
             Value::Integer(_) => {}
@@ -168,62 +252,4 @@ fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &
     }
     let key = crr.key_of_values(stored.iter().map(Value::as_ref))?;
     Ok((key, packed))
-}
-
-fn read_cell(
-    state: &State,
-    crr: &Crr,
-    cid: &str,
-    value: ValueRef<'_>,
-) -> Result<Option<(usize, Value)>> {
-    if cid == SENTINEL {
-        return Ok(None);
-    }
-    let Some((index, Column { affinity, .. })) = crr.column(cid) else {
-        return Err(Error::Change(format!(
-            "table {} has no replicated column {} here; add it before merging its changes",
-            quoted(&crr.name),
-            quoted(cid)
-        )));
-    };
-    Ok(Some((
-        index,
-        with_affinity(state, value.to_owned(), *affinity)?,
-    )))
-}
-
-/// The value as a column of this affinity stores it.
-fn with_affinity(state: &State, value: Value, affinity: Affinity) -> Result<Value> {
-    let cast = |slot: Slot, value: &Value| {
-        let cast = state.store.with(slot, |cast| {
-            cast.first([value.as_ref()], |row| row.value(0).to_owned())
-        })?;
-        Ok::<Value, Error>(cast.unwrap_or(Value::Null))
-    };
-    let number = match (&value, affinity) {
-        (_, Affinity::None) => return Ok(value),
-        (Value::Integer(_) | Value::Real(_), Affinity::Text) => {
-            return cast(Slot::CastText, &value);
-        }
-        (_, Affinity::Text) | (Value::Null | Value::Blob(_), _) => return Ok(value),
-        (Value::Text(text), _) => match numeric_text(text) {
-            NumericText::No => return Ok(value),
-            NumericText::Integer(integer) => Value::Integer(integer),
-            NumericText::Real => cast(Slot::CastReal, &value)?,
-        },
-        (Value::Integer(_) | Value::Real(_), _) => value,
-    };
-    Ok(match (number, affinity) {
-        (Value::Integer(integer), Affinity::Real) => Value::Real(integer as f64),
-        (Value::Real(real), Affinity::Numeric) => stored_number(real),
-        (number, _) => number,
-    })
-}
-
-/// SQLite stores a whole real in a numeric column as an integer, but for the two at the ends of the range.
-fn stored_number(real: f64) -> Value {
-    match whole_integer(real) {
-        Some(integer) if integer != i64::MIN && integer != i64::MAX => Value::Integer(integer),
-        _ => Value::Real(real),
-    }
 }

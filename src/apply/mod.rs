@@ -4,24 +4,45 @@
 //! the only step that a constraint can refuse; the clock follows in memory and is written with its row group.
 
 mod incoming;
+pub mod parked;
 
-use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal};
-use crate::crdt::clock::RowClock;
+use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};
+use crate::crdt::clock::{Base, RowClock};
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
 use crate::crdt::value::Value;
 use crate::error::{Error, Result};
-use crate::schema::Crr;
 use crate::schema::crr::{slot, write_slot};
+use crate::schema::{Crr, late};
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::value::Arguments;
 use crate::state::transaction::Planned;
 use crate::state::{HeldRow, State};
-use incoming::Incoming;
+use incoming::{Incoming, Received};
 use std::rc::Rc;
 
-/// Merges one change; 0 if it was ignored, else a number that is not 0.
+/// Merges one change; 0 if it was ignored or parked, else a number that is not 0.
 pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
-    let incoming = incoming::read(state, arguments)?;
+    if state.is_parked_due() {
+        parked::replay(state)?;
+    }
+    let row = std::array::from_fn(|index| arguments.get(index));
+    let incoming = match incoming::read(state, &row)? {
+        Received::Change(incoming) => incoming,
+        Received::Unknown(unknown) => {
+            parked::park(state, &unknown, row[column::VAL])?;
+            return Ok(0);
+        }
+    };
+    let applied = apply_change(state, &incoming)?;
+    Ok(if applied == 0 {
+        0
+    } else {
+        state.pending_version()?.to_sql()
+    })
+}
+
+/// Merges a change; gives the number of events that were applied.
+fn apply_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     let Some(_merging) = state.start_merging() else {
         return Err(Error::Change(
             "a trigger inserted into crsql_changes while a merge was running; merge from the application".to_owned(),
@@ -30,9 +51,9 @@ pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
     let epoch = state.epoch();
     let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
         Some(held) => held,
-        None => load(state, &incoming)?,
+        None => load(state, incoming)?,
     };
-    let outcome = merge(state, &incoming, &mut held);
+    let outcome = merge(state, incoming, &mut held);
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
@@ -40,11 +61,7 @@ pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
         state.note_own_change_from_elsewhere()?;
     }
     state.count_impact(applied);
-    Ok(if applied == 0 {
-        0
-    } else {
-        state.pending_version()?.to_sql()
-    })
+    Ok(applied)
 }
 
 fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
@@ -60,11 +77,14 @@ fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
         })?;
     let (record, is_unwritten) = state.take_clock(crr, key)?;
     let was_unknown = record.is_none() && !exists;
-    let clock = match record {
+    let mut clock = match record {
         Some(clock) => clock,
         None if exists => RowClock::pristine(),
         None => RowClock::unknown(),
     };
+    if clock.base == Base::Pristine {
+        clock.uncovered = state.late_in_row(crr, key)?;
+    }
     Ok(HeldRow {
         crr: Rc::clone(crr),
         key: key.clone(),
@@ -74,6 +94,7 @@ fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
         exists,
         was_unknown,
         is_dirty: is_unwritten,
+        late: Vec::new(),
     })
 }
 
@@ -165,6 +186,9 @@ fn write(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, revives: bo
     let cell = (incoming.crr.columns[*index].id, version);
     held.clock.set_cells(at, site, std::iter::once(cell));
     held.is_dirty = true;
+    if let Some(default) = &incoming.crr.columns[*index].late {
+        held.note_late(cell.0, late::holds(value.as_ref(), default));
+    }
     Ok(events as i64)
 }
 

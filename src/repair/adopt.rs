@@ -5,13 +5,13 @@
 
 use super::check::UNUSABLE_KEY;
 use super::keys::has_records;
-use super::row::{Defect, Record, RowFacts, RowStream, needs_first_insert, reserved, unlisted};
+use super::row::{Defect, Record, RowFacts, RowStream, needs_first_insert, reserved};
 use super::triggers;
 use crate::crdt::change::{COUNTER_MAX, CausalLength, ColumnVersion, Position, SiteOrdinal};
 use crate::crdt::clock::{Base, Entry, RowClock};
 use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
-use crate::sql::quoted;
+use crate::sql::{self, quoted};
 use crate::state::State;
 use std::rc::Rc;
 
@@ -46,15 +46,21 @@ pub fn adopt(state: &State, crr: &Rc<Crr>, scope: Scope) -> Result<u64> {
     let outcome = state.store.atomically(|| {
         state.enlist()?;
         state.flush()?;
-        crr.check_drift()?;
+        if crr.sessions > 0 {
+            return Err(Error::Table(format!(
+                "table {} is in an alter session; call crsql_commit_alter({}) first",
+                quoted(&crr.name),
+                sql::literal(&crr.name)
+            )));
+        }
         if !has_records(state.store.connection, crr.id)? {
             return Err(Error::Corrupt(format!(
                 "the table of the clock records of table {} is gone; restore the file, or rebuild it from a peer",
                 quoted(&crr.name)
             )));
         }
-        triggers::restore(state, crr)?;
-        record_differences(state, crr, scope)
+        let crr = triggers::restore(state, crr)?;
+        record_differences(state, &crr, scope)
     });
     state.forget_tables();
     outcome.map_err(|error| {
@@ -112,10 +118,7 @@ fn remove(state: &State, superfluous: &mut Vec<Position>) -> Result<()> {
 
 fn record(state: &State, crr: &Rc<Crr>, key: &Key, row: &RowFacts, defect: Defect) -> Result<()> {
     match (defect, &row.record) {
-        (Defect::NotRecorded, _) => {
-            let at = state.reserve(crr.insert_stride())?;
-            state.log_first_insert(crr, key, at, LOCAL)
-        }
+        (Defect::NotRecorded, _) => record_first_insert(state, crr, key),
         (Defect::Damaged, Record::Damaged(cl)) => record_damaged(state, crr, key, row, *cl),
         (Defect::Gone, Record::Found(clock)) => record_end(state, crr, key, known(row, clock)),
         (Defect::Gone, _) => record_end(state, crr, key, RowClock::pristine()),
@@ -124,6 +127,16 @@ fn record(state: &State, crr: &Rc<Crr>, key: &Key, row: &RowFacts, defect: Defec
         }
         (Defect::Unannounced, Record::Found(clock)) => announce(state, crr, key, row, clock),
         _ => Ok(()),
+    }
+}
+
+/// A row that holds the default of a late column needs a record that says that it is younger than the column.
+fn record_first_insert(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
+    let at = state.reserve(crr.insert_stride())?;
+    state.log_first_insert(crr, key, at, LOCAL)?;
+    match state.late_in_row(crr, key)?.is_empty() {
+        true => Ok(()),
+        false => state.save_clock(crr, key, RowClock::inserted_with(crr.next_column)),
     }
 }
 
@@ -185,9 +198,11 @@ fn announce(
     let is_announced = |entry, reserved| row.announces(entry, reserved);
     let mut next = moved(state, known(row, clock), is_announced)?;
     if row.loose().is_empty() && needs_first_insert(clock, &crr.columns) {
-        let unlisted = unlisted(clock, &crr.columns).map(|column| column.id);
+        let mut inserted = clock.clone();
+        inserted.uncovered = state.late_in_row(crr, key)?;
+        let unlisted = crr.column_ids().filter(|column| !clock.lists(*column));
         let cells: Vec<_> = unlisted
-            .map(|column| (column, ColumnVersion::FIRST))
+            .filter_map(|column| Some((column, inserted.column_version(column)?)))
             .collect();
         let at = state.reserve(cells.len() as u64)?;
         next.base = Base::Unset;
@@ -199,7 +214,7 @@ fn announce(
 /// Gives all that the log holds of a row a new place in it; the entries of its first insert are the caller's to remove.
 fn show_again(state: &State, crr: &Rc<Crr>, key: &Key, row: &RowFacts) -> Result<()> {
     let speaks = match &row.record {
-        Record::Found(clock) => needs_first_insert(clock, &crr.columns),
+        Record::Found(clock) => clock.is_first_insert(),
         _ => row.is_there,
     };
     let loose = row.loose();

@@ -234,8 +234,11 @@ fn table_problems(state: &State, crr: &Crr) -> Result<Vec<Problem>> {
             "the table of its clock records is gone; restore the file, or rebuild it from a peer",
         ));
     }
-    if let Err(drift) = crr.check_drift() {
-        let detail = drift.to_string();
+    if !triggers::is_visible(state, crr)?
+        && crr.sessions == 0
+        && let Err(change) = registry::check_unchanged(state, crr)
+    {
+        let detail = change.to_string();
         let detail = detail.trim_start_matches("crsql: ");
         found.push(Problem::of_table(crr, "columns differ", detail));
     }

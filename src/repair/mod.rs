@@ -62,6 +62,9 @@ pub fn adopt_function(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Val
         declared.check(connection)?;
     }
     let scope = Scope::of(state, &crr)?;
+    if scope == Scope::Everything {
+        registry::check_unchanged(state, &crr)?;
+    }
     Ok(Value::Integer(adopt(state, &crr, scope)? as i64))
 }
 

@@ -1,6 +1,6 @@
 //! What `crsql_check` reports: one disagreement between rows and clocks.
 
-use crate::crdt::value::Value;
+use crate::crdt::value::ValueRef;
 use crate::schema::{Crr, Key};
 use crate::sql;
 
@@ -49,19 +49,14 @@ impl Problem {
         Some(match self.key.as_ref()? {
             Key::Rowid(rowid) => rowid.to_string(),
             Key::Packed(packed) => match crate::crdt::key::unpack(packed) {
-                Ok(values) => sql::join(", ", values.iter().map(readable)),
-                Err(_) => readable(&Value::Blob(packed.clone())),
+                Ok(values) => sql::join(
+                    ", ",
+                    values
+                        .iter()
+                        .map(|value| sql::value_literal(value.as_ref())),
+                ),
+                Err(_) => sql::value_literal(ValueRef::Blob(packed)),
             },
         })
-    }
-}
-
-fn readable(value: &Value) -> String {
-    match value {
-        Value::Null => "NULL".to_owned(),
-        Value::Integer(integer) => integer.to_string(),
-        Value::Real(real) => format!("{real:?}"),
-        Value::Text(text) => sql::literal(&String::from_utf8_lossy(text)),
-        Value::Blob(blob) => sql::blob_literal(blob),
     }
 }

@@ -182,23 +182,17 @@ pub fn reserved(group: &Group) -> u64 {
     group.cells.last().map_or(1, |cell| cell.offset + 1)
 }
 
-/// Whether there are columns that only the entry of the first insert speaks for.
+/// Whether there are columns that only the entry of the first insert speaks for. What late columns hold may be
+/// older than they are.
 pub fn needs_first_insert(clock: &RowClock, columns: &[Column]) -> bool {
-    clock.base == Base::Pristine && unlisted(clock, columns).next().is_some()
-}
-
-/// The columns that no group lists.
-pub fn unlisted<'a>(
-    clock: &'a RowClock,
-    columns: &'a [Column],
-) -> impl Iterator<Item = &'a Column> {
-    let is_listed = |column: &Column| {
-        clock
-            .groups
-            .iter()
-            .any(|group| group.cells.iter().any(|cell| cell.column == column.id))
-    };
-    columns.iter().filter(move |column| !is_listed(column))
+    columns.iter().any(|column| {
+        let is_inserted = match clock.base {
+            Base::Unset => false,
+            Base::Pristine => column.late.is_none(),
+            Base::PristineTo(end) => column.id.0 < end,
+        };
+        is_inserted && !clock.lists(column.id)
+    })
 }
 
 /// Whether a record can be one that this extension wrote.

@@ -220,7 +220,7 @@ impl State {
     }
 
     /// The held row if it is this one; any other is written first.
-    pub fn take_held(&self, crr: &Crr, key: &Key) -> Result<Option<HeldRow>> {
+    pub fn take_held(&self, crr: &Rc<Crr>, key: &Key) -> Result<Option<HeldRow>> {
         let held = self.transaction.borrow_mut().held.take();
         match held {
             Some(held) if held.is_of(crr, key) => Ok(Some(held)),
@@ -247,7 +247,17 @@ impl State {
         }
         let (crr, key) = (Rc::clone(&held.crr), held.key.clone());
         let written = match held.pristine_arrival() {
-            Some((at, site)) => self.log_first_insert(&crr, &key, at, site),
+            Some((at, site)) => {
+                self.pass(at, crr.insert_stride());
+                self.log_first_insert(&crr, &key, at, site).and_then(|()| {
+                    match held.late.is_empty() {
+                        true => Ok(()),
+                        false => {
+                            self.save_clock(&crr, &key, RowClock::inserted_with(crr.next_column))
+                        }
+                    }
+                })
+            }
             None => self.save_clock(&crr, &key, held.clock),
         };
         written.inspect_err(|_| self.doom())

@@ -79,6 +79,12 @@ impl Tables {
         }
     }
 
+    /// The next use reads this table anew.
+    pub fn forget(&mut self, id: TableId) {
+        self.by_id.remove(&id);
+        self.latest = None;
+    }
+
     /// The next use checks the schema again.
     pub fn distrust(&mut self) {
         self.checked_at = None;

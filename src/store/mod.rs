@@ -1,5 +1,6 @@
 //! The internal tables: reading and writing them, and nothing about why.
 
+pub mod affinity;
 pub mod bootstrap;
 pub mod log;
 pub mod row_clock;
@@ -40,6 +41,7 @@ pub enum Slot {
     CastReal,
     CastText,
     Enlist,
+    ParkedAny,
 }
 
 impl Slot {
@@ -63,6 +65,7 @@ impl Slot {
             Slot::CastReal => sql::CAST_REAL,
             Slot::CastText => sql::CAST_TEXT,
             Slot::Enlist => sql::ENLIST,
+            Slot::ParkedAny => sql::PARKED_ANY,
         }
     }
 }

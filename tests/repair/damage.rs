@@ -233,7 +233,7 @@ fn rows_of_the_log_that_cannot_be_read_are_found() {
 fn a_damaged_registry_is_found() {
     for (damage, problems) in [
         (
-            "INSERT INTO crsql_columns(tbl, id, name) VALUES (9, 0, 'x')",
+            "INSERT INTO crsql_columns SELECT 9, 0, 'x', 0, 1, 0, NULL",
             &["||unknown table"][..],
         ),
         ("CREATE TABLE crsql_rows_9 (key)", &["||unknown table"]),

@@ -38,7 +38,7 @@ INSERT INTO t VALUES (7, 'seven', 7);
 SELECT * FROM shown WHERE db_version > 7;
 .print '-- all of them were dropped'
 .once drop.sql
-SELECT group_concat('DROP TRIGGER ' || name, ';') || ';' FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 't';
+SELECT group_concat('DROP TRIGGER "' || name || '"', ';') || ';' FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 't';
 .read drop.sql
 DELETE FROM t WHERE id = 7;
 SELECT "table", key, problem, detail FROM crsql_check;

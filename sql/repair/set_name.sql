@@ -1,1 +1,0 @@
-UPDATE main.crsql_tables SET name = ?2 WHERE id = ?1 AND name <> ?2

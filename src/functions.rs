@@ -6,6 +6,7 @@ use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
+use crate::keys;
 use crate::migrate::{self, session};
 use crate::repair;
 use crate::sqlite::Connection;
@@ -23,11 +24,16 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 29] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
     ("crsql_commit_alter", Trust::DirectOnly, commit_alter),
+    (
+        "crsql_automigrate",
+        Trust::DirectOnly,
+        migrate::automigrate::automigrate,
+    ),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
     ("crsql_next_db_version", Trust::Innocuous, next_db_version),
@@ -65,6 +71,9 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
         Trust::DirectOnly,
         repair::site_id_reset_function,
     ),
+    ("crsql_uuid", Trust::Innocuous, keys::uuid),
+    ("crsql_uuid_blob", Trust::Innocuous, keys::uuid_blob),
+    ("crsql_ulid", Trust::Innocuous, keys::ulid),
 ];
 
 /// Registers them all.

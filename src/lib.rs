@@ -4,13 +4,13 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, check, unpack, transaction_table   virtual tables
+//! changes, check, unpack, transaction_table, clset   virtual tables
 //! migrate                   changes of the schema
-//! capture  apply  convert  repair   local writes, merges, upgrades, mending
+//! capture  apply  convert  keys  repair   local writes, merges, upgrades, new keys, mending
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
-//! crdt     error            pure
+//! crdt     error   unique   pure
 //! ```
 
 #![cfg_attr(
@@ -22,11 +22,13 @@ mod apply;
 mod capture;
 mod changes;
 mod check;
+mod clset;
 mod convert;
 pub mod crdt;
 pub mod entry;
 mod error;
 mod functions;
+mod keys;
 mod migrate;
 mod repair;
 mod schema;
@@ -35,4 +37,5 @@ mod sqlite;
 mod state;
 mod store;
 mod transaction_table;
+mod unique;
 mod unpack;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::repair::keys::{Fact, KeyScan};
 use crate::sqlite::query::{Comparison, Query};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Table};
+use crate::sqlite::vtab::{Cursor, Definition, Table};
 use crate::state::State;
 use std::rc::Rc;
 
@@ -30,10 +30,10 @@ impl Table for CheckKeys {
     const DECLARATION: &'static str = "CREATE TABLE x (tbl, key, kind, cl, clock, db_version, seq, site, stride, \
          only_id HIDDEN, only_name HIDDEN)";
 
-    fn connect(state: &Rc<State>) -> CheckKeys {
-        CheckKeys {
+    fn connect(state: &Rc<State>, _definition: &Definition) -> Result<CheckKeys> {
+        Ok(CheckKeys {
             state: Rc::clone(state),
-        }
+        })
     }
 
     fn best_index(&self, query: &mut Query<'_>) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::repair::check::Check;
 use crate::repair::problem::Problem;
 use crate::sqlite::query::{Comparison, Query};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Table};
+use crate::sqlite::vtab::{Cursor, Definition, Table};
 use crate::state::State;
 use std::rc::Rc;
 
@@ -36,10 +36,10 @@ impl Table for CheckTable {
 
     const DECLARATION: &'static str = "CREATE TABLE x (\"table\" TEXT, key TEXT, problem TEXT, detail TEXT, pk BLOB, only_table TEXT HIDDEN)";
 
-    fn connect(state: &Rc<State>) -> CheckTable {
-        CheckTable {
+    fn connect(state: &Rc<State>, _definition: &Definition) -> Result<CheckTable> {
+        Ok(CheckTable {
             state: Rc::clone(state),
-        }
+        })
     }
 
     fn best_index(&self, query: &mut Query<'_>) -> Result<()> {

@@ -51,7 +51,10 @@ pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
         }
         state.enlist()?;
         state.flush()?;
-        registration::remove_orphans(state, &declared.name)?;
+        // SQLite drops no table while a statement of the application runs; orphans can wait.
+        if !state.store.is_within_statement() {
+            registration::remove_orphans(state, &declared.name)?;
+        }
         replicate(state, &declared)
     });
     state.forget_tables();

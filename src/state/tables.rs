@@ -59,6 +59,11 @@ impl Tables {
         self.has_changed_inside &= is_undone;
     }
 
+    /// The version of the schema that the cache belongs to.
+    pub fn schema_version(&self) -> Option<i64> {
+        self.schema_version
+    }
+
     /// Whether the application has triggers.
     pub fn has_other_triggers(&self) -> bool {
         self.has_other_triggers

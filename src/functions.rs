@@ -8,6 +8,7 @@ use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
 use crate::keys;
 use crate::migrate::{self, session};
+use crate::repair;
 use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Gate, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
@@ -24,7 +25,7 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 32] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 35] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
@@ -70,6 +71,13 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 32] = [
     ("crsql_after_delete", Trust::Innocuous, upgrade::replaced),
     ("crsql_nextdbversion", Trust::Innocuous, upgrade::replaced),
     ("crsql_update_site_id", Trust::Innocuous, upgrade::replaced),
+    ("crsql_check", Trust::DirectOnly, repair::check_function),
+    ("crsql_adopt", Trust::DirectOnly, repair::adopt_function),
+    (
+        "crsql_site_id_reset",
+        Trust::DirectOnly,
+        repair::site_id_reset_function,
+    ),
     ("crsql_uuid", Trust::Innocuous, keys::uuid),
     ("crsql_uuid_blob", Trust::Innocuous, keys::uuid_blob),
     ("crsql_ulid", Trust::Innocuous, keys::ulid),
@@ -185,7 +193,7 @@ fn commit_alter(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 /// `crsql_site_id()` -> BLOB of 16 bytes
 fn site_id(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     expect_none(arguments, "crsql_site_id")?;
-    Ok(Value::Blob(state.site_id()))
+    Ok(Value::Blob(state.site_id()?))
 }
 
 /// `crsql_db_version()` -> the highest committed version

@@ -345,6 +345,40 @@ texts! {
     WORK_ABANDON = "work/abandon.sql";
     /// Takes part in the transaction.
     ENLIST = "work/enlist.sql";
+    /// The registered tables with their names, also of those without triggers.
+    REPAIR_TABLES = "repair/tables.sql";
+    /// All that is known of all keys.
+    REPAIR_KEYS = "repair/keys.sql";
+    /// All that is known of the keys of one table.
+    REPAIR_KEYS_OF = "repair/keys_of.sql";
+    /// The whole log.
+    REPAIR_LOG = "repair/log.sql";
+    /// The log of one table.
+    REPAIR_LOG_OF = "repair/log_of.sql";
+    /// All clock records of a table.
+    REPAIR_RECORDS = "repair/records.sql";
+    /// Overwrites a clock record.
+    REPAIR_SET_RECORD = "repair/set_record.sql";
+    /// The keys of a table, in any order.
+    REPAIR_ROW_KEYS = "repair/row_keys.sql";
+    /// The triggers of a registered table with their texts.
+    REPAIR_TRIGGERS_OF = "repair/triggers_of.sql";
+    /// All sites.
+    REPAIR_SITES = "repair/sites.sql";
+    /// What stays of tables that are not registered.
+    REPAIR_LEFTOVERS = "repair/leftovers.sql";
+    /// Columns of tables that are not registered.
+    REPAIR_STRAY_COLUMNS = "repair/stray_columns.sql";
+    /// Whether a table has its clock records.
+    REPAIR_HAS_RECORDS = "repair/has_records.sql";
+    /// Makes this database's site one of the others.
+    REPAIR_FORMER_SITE = "repair/former_site.sql";
+    /// Gives this database's log entries to another site.
+    REPAIR_LOG_SITES = "repair/log_sites.sql";
+    /// Lets other connections notice.
+    REPAIR_TOUCH_SCHEMA = "repair/touch_schema.sql";
+    /// Takes away what made them notice.
+    REPAIR_UNTOUCH_SCHEMA = "repair/untouch_schema.sql";
 }
 
 /// What a placeholder of a text stands for; its type says how it is quoted.

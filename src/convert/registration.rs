@@ -43,10 +43,12 @@ pub fn unregister(state: &State, id: TableId) -> Result<()> {
     Ok(())
 }
 
-/// Forgets tables that were dropped. Versions they had are not given out again.
-pub fn remove_orphans(state: &State) -> Result<()> {
+/// Forgets tables that were dropped, and what is left of a table that lost its triggers and is about to be made
+/// replicated anew, by name. Versions they had are not given out again.
+pub fn remove_orphans(state: &State, renewed: &str) -> Result<()> {
     let mut orphans = Vec::new();
     let mut list = state.store.connection.prepare(sql::ORPHANS)?;
+    list.bind(1, ValueRef::Text(renewed.as_bytes()))?;
     while list.step()? {
         orphans.push(TableId(list.integer(0)));
     }
@@ -85,7 +87,7 @@ pub fn settle(state: &State, crr: &Crr) -> Result<()> {
 pub fn replace_triggers(state: &State, crr: &Crr, phase: Phase) -> Result<()> {
     let connection = state.store.connection;
     drop_triggers(state, crr.id)?;
-    for statement in triggers::creation(crr, state.database(), phase) {
+    for statement in triggers::creation(crr, state.database()?, phase) {
         connection.execute(&statement)?;
     }
     let mut columns = crr.columns.clone();

@@ -11,6 +11,7 @@ use crate::convert::{self, registration};
 use crate::crdt::change::TableId;
 use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
+use crate::repair::{self, Scope};
 use crate::schema::Crr;
 use crate::schema::inspect::DeclaredTable;
 use crate::schema::matching::History;
@@ -64,7 +65,7 @@ pub fn commit(state: &State, name: &str) -> Result<()> {
         )));
     };
     let ended = end(state, id, name)
-        .and_then(|()| registration::remove_orphans(state))
+        .and_then(|()| registration::remove_orphans(state, ""))
         .and_then(|()| parked::retry(state));
     match ended {
         Ok(()) => {
@@ -167,7 +168,12 @@ fn rebuilt(
     let registered = RegisteredColumn::read_all(state.store.connection, id)?;
     let crr = Crr::altered(id, declared, table, &registered, History::Rebuilt);
     if crr.key_description() == table.key {
-        return convert::rebuilt::take_over(state, &crr);
+        convert::rebuilt::take_over(state, &crr)?;
+        // Rows that came and went between the old table and the new one had no triggers.
+        if let Some(crr) = state.table(id)? {
+            repair::adopt(state, &crr, Scope::Differences)?;
+        }
+        return Ok(());
     }
     leave_behind(state, id)?;
     convert::replicate(state, declared).map(|_| ())

@@ -15,7 +15,7 @@ use crate::repair::{self, Scope};
 use crate::schema::Crr;
 use crate::schema::inspect::DeclaredTable;
 use crate::schema::matching::History;
-use crate::schema::registry::{RegisteredColumn, RegisteredTable};
+use crate::schema::registry::{RegisteredColumn, RegisteredTable, keep_former_names};
 use crate::schema::triggers::Phase;
 use crate::sql::{self, quoted};
 use crate::state::State;
@@ -48,9 +48,11 @@ fn open(state: &State, id: TableId) -> Result<()> {
     if crr.sessions == 0 {
         registration::replace_triggers(state, &crr, Phase::Session)?;
     }
+    let connection = state.store.connection;
+    keep_former_names(connection, &crr)?;
     let mut table = crr.registration();
     table.sessions += 1;
-    table.write(state.store.connection, id)?;
+    table.write(connection, id)?;
     state.note_session();
     state.forget_tables();
     Ok(())

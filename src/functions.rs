@@ -6,6 +6,7 @@ use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
+use crate::fract;
 use crate::migrate::{self, session};
 use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Trust, register, unregister};
@@ -22,7 +23,7 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 22] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
@@ -56,6 +57,17 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 22] = [
     ("crsql_capture_before", Trust::Innocuous, capture::before),
     ("crsql_capture_after", Trust::Innocuous, capture::after),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
+    (
+        "crsql_fract_as_ordered",
+        Trust::DirectOnly,
+        fract::as_ordered,
+    ),
+    ("crsql_fract_key_between", Trust::Pure, fract::key_between),
+    (
+        "crsql_fract_fix_conflict_return_old_key",
+        Trust::Innocuous,
+        fract::fix_conflict,
+    ),
     ("crsql_version", Trust::Pure, version),
 ];
 

@@ -6,7 +6,7 @@
 //! entry, functions
 //! changes, unpack, transaction_table   virtual tables
 //! migrate                   changes of the schema
-//! capture  apply  convert   local writes, merges, upgrades
+//! capture  apply  convert  fract   local writes, merges, upgrades, ordered lists
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
@@ -25,6 +25,7 @@ mod convert;
 pub mod crdt;
 pub mod entry;
 mod error;
+mod fract;
 mod functions;
 mod migrate;
 mod schema;

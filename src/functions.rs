@@ -1,7 +1,6 @@
 //! The SQL functions: their names, their arguments, and which part of the extension does the work.
 
 use crate::capture;
-use crate::convert;
 use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
@@ -141,7 +140,7 @@ fn as_table(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     if arguments.len() == 1 && arguments.get(0) == ValueRef::Null {
         return Ok(Value::Null);
     }
-    convert::as_table(state, &table_name(arguments, "crsql_as_table")?)?;
+    migrate::as_table(state, &table_name(arguments, "crsql_as_table")?)?;
     Ok(Value::Null)
 }
 

@@ -136,7 +136,7 @@ pub fn fix_conflict(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value
     let key = arguments.from(names.len() + 1);
     let is_separated = arguments.get(names.len()) == ValueRef::Integer(-1);
     let columns = key.len() / 2;
-    if names.len() < 2 || !is_separated || key.is_empty() || key.len() % 2 != 0 {
+    if names.len() < 2 || !is_separated || key.is_empty() || !key.len().is_multiple_of(2) {
         return usage(USAGE);
     }
     let Some(key_names) = key

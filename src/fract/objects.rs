@@ -95,6 +95,15 @@ pub fn key_term(key: &DeclaredColumn, cell: &str, value: &str) -> String {
     }
 }
 
+/// The row that the view is told to place.
+#[derive(Clone, Copy)]
+enum Incoming {
+    /// It is new
+    Inserted,
+    /// It is in the table already
+    Moved,
+}
+
 struct Texts<'a> {
     ordering: &'a Ordering,
 }
@@ -135,13 +144,36 @@ impl Texts<'_> {
         self.fill(sql::FRACT_BELOW, &parts)
     }
 
-    fn above(&self, value: impl Fn(&str) -> String, bound: &str) -> String {
+    fn above(&self, value: impl Fn(&str) -> String, bound: &str, incoming: Incoming) -> String {
         let in_list = self.in_list("n", value);
+        let but = self.but(incoming, "n");
         let parts = [
             ("in_list", Part::Sql(&in_list)),
+            ("but", Part::Sql(&but)),
             ("bound", Part::Sql(bound)),
         ];
         self.fill(sql::FRACT_ABOVE, &parts)
+    }
+
+    /// `... AND`: a row is not the one that is moved, which may have its new key already or not yet.
+    fn but(&self, incoming: Incoming, alias: &str) -> String {
+        let differs = |row: &str| {
+            let differs = self.is_other(alias, |key| format!("+{}", column_of(row, key)));
+            format!("({differs}) AND ")
+        };
+        match incoming {
+            Incoming::Inserted => String::new(),
+            Incoming::Moved => differs("OLD") + &differs("NEW"),
+        }
+    }
+
+    /// The condition that a row has another key.
+    fn is_other(&self, alias: &str, value: impl Fn(&str) -> String) -> String {
+        let terms = self.ordering.key_names().into_iter().map(|key| {
+            let (cell, value) = (column_of(alias, key), value(key));
+            format!("{cell} IS NOT {value} COLLATE BINARY")
+        });
+        join(" OR ", terms)
     }
 
     /// The condition that a row read as `alias`, or written if there is none, has a key.
@@ -186,7 +218,10 @@ impl Texts<'_> {
         let end = self.fill(
             sql::FRACT_END,
             &[
-                ("first", Part::Sql(&self.above(incoming, LOWEST))),
+                (
+                    "first",
+                    Part::Sql(&self.above(incoming, LOWEST, Incoming::Inserted)),
+                ),
                 ("last", Part::Sql(&self.below(incoming, HIGHEST))),
             ],
         );
@@ -228,18 +263,15 @@ impl Texts<'_> {
     }
 
     /// Makes room between the row to come after and one at the same position.
-    fn separate(&self, value: impl Fn(&str) -> String) -> String {
+    fn separate(&self, value: impl Fn(&str) -> String, incoming: Incoming) -> String {
         let anchor = self.anchor(&value);
-        let is_other = self.ordering.key_names().into_iter().map(|key| {
-            let (there, after) = (column_of("o", key), after(key));
-            format!("{there} IS NOT {after} COLLATE BINARY")
-        });
-        let is_other = join(" OR ", is_other);
+        let is_other = self.is_other("o", after);
         let in_list = self.in_list("o", &value);
         let shared = self.fill(
             sql::FRACT_SHARED,
             &[
                 ("in_list", Part::Sql(&in_list)),
+                ("but", Part::Sql(&self.but(incoming, "o"))),
                 ("anchor", Part::Sql(&anchor)),
                 ("is_other", Part::Sql(&is_other)),
             ],
@@ -256,9 +288,10 @@ impl Texts<'_> {
     }
 
     /// The position behind the row to come after; without one, before the list's first.
-    fn position(&self, value: impl Fn(&str) -> String) -> String {
+    fn position(&self, value: impl Fn(&str) -> String, incoming: Incoming) -> String {
         let anchor = self.anchor(&value);
-        let above = self.above(&value, &format!("coalesce(({anchor}), {LOWEST})"));
+        let bound = format!("coalesce(({anchor}), {LOWEST})");
+        let above = self.above(&value, &bound, incoming);
         format!("crsql_fract_key_between(({anchor}), ({above}))")
     }
 
@@ -277,7 +310,7 @@ impl Texts<'_> {
         let columns = writable.iter().map(|(column, _)| quoted(&column.name));
         let values = writable.iter().map(|(column, _)| {
             if column.name == self.ordering.order {
-                self.position(value)
+                self.position(value, Incoming::Inserted)
             } else {
                 value(&column.name)
             }
@@ -287,7 +320,10 @@ impl Texts<'_> {
             &[
                 ("trigger", Part::Name(name)),
                 ("view", Part::Name(&self.view_name())),
-                ("separate", Part::Sql(&self.separate(value))),
+                (
+                    "separate",
+                    Part::Sql(&self.separate(value, Incoming::Inserted)),
+                ),
                 ("columns", Part::Sql(&join(", ", columns))),
                 ("values", Part::Sql(&join(", ", values))),
             ],
@@ -344,8 +380,14 @@ impl Texts<'_> {
                 ("view", Part::Name(&self.view_name())),
                 ("of", Part::Sql(&join(", ", of))),
                 ("guard", Part::Sql(&self.guard("OLD"))),
-                ("separate", Part::Sql(&self.separate(value))),
-                ("position", Part::Sql(&self.position(value))),
+                (
+                    "separate",
+                    Part::Sql(&self.separate(value, Incoming::Moved)),
+                ),
+                (
+                    "position",
+                    Part::Sql(&self.position(value, Incoming::Moved)),
+                ),
                 ("row", Part::Sql(&row)),
             ],
         )

@@ -35,7 +35,13 @@ impl Ordering {
         let mut columns: Vec<&DeclaredColumn> = Vec::with_capacity(names.len());
         for name in names {
             let column = find(&table, name).ok_or_else(|| {
-                refusal(&table, format_args!("it has no column {}", quoted(name)))
+                refusal(
+                    &table,
+                    format_args!(
+                        "it has no column {}; name columns that it has",
+                        quoted(name)
+                    ),
+                )
             })?;
             if columns.iter().any(|known| known.name == column.name) {
                 return Err(refusal(

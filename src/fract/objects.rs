@@ -2,7 +2,7 @@
 //!
 //! All names in them are identifiers, never texts, so that SQLite follows when a table or column is renamed.
 //! What is compared is read under an alias and `NEW` in a query of its own: so a table may be called `new`,
-//! or like an alias. `+` takes the affinity off a value, which then gets the one of the stored column.
+//! or like an alias. `+` keeps a value free of any affinity but that of the stored column it is compared with.
 
 use super::ordering::{Ordering, after_column};
 use crate::crdt::value::Affinity;

@@ -6,6 +6,7 @@ use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
 use crate::fract;
+use crate::keys;
 use crate::migrate::{self, session};
 use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Trust, register, unregister};
@@ -22,11 +23,16 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 29] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
     ("crsql_commit_alter", Trust::DirectOnly, commit_alter),
+    (
+        "crsql_automigrate",
+        Trust::DirectOnly,
+        migrate::automigrate::automigrate,
+    ),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
     ("crsql_next_db_version", Trust::Innocuous, next_db_version),
@@ -68,6 +74,9 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
         fract::fix_conflict,
     ),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_uuid", Trust::Innocuous, keys::uuid),
+    ("crsql_uuid_blob", Trust::Innocuous, keys::uuid_blob),
+    ("crsql_ulid", Trust::Innocuous, keys::ulid),
 ];
 
 /// Registers them all.

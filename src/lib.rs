@@ -4,13 +4,13 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, unpack, transaction_table   virtual tables
+//! changes, unpack, transaction_table, clset   virtual tables
 //! migrate                   changes of the schema
-//! capture  apply  convert  fract   local writes, merges, upgrades, ordered lists
+//! capture  apply  convert  fract  keys   local writes, merges, upgrades, ordered lists, new keys
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
-//! crdt     error            pure
+//! crdt     error   unique   pure
 //! ```
 
 #![cfg_attr(
@@ -21,12 +21,14 @@
 mod apply;
 mod capture;
 mod changes;
+mod clset;
 mod convert;
 pub mod crdt;
 pub mod entry;
 mod error;
 mod fract;
 mod functions;
+mod keys;
 mod migrate;
 mod schema;
 mod sql;
@@ -34,4 +36,5 @@ mod sqlite;
 mod state;
 mod store;
 mod transaction_table;
+mod unique;
 mod unpack;

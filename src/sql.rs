@@ -10,7 +10,7 @@ macro_rules! texts {
 }
 
 /// The tables every database has, in the order of their making.
-pub const BOOTSTRAP: [&str; 10] = [
+pub const BOOTSTRAP: [&str; 11] = [
     include_str!("../sql/bootstrap/master.sql"),
     include_str!("../sql/bootstrap/site_id.sql"),
     include_str!("../sql/bootstrap/site_id_unique.sql"),
@@ -21,10 +21,11 @@ pub const BOOTSTRAP: [&str; 10] = [
     include_str!("../sql/bootstrap/parked.sql"),
     include_str!("../sql/bootstrap/parked_column.sql"),
     include_str!("../sql/bootstrap/parked_view.sql"),
+    include_str!("../sql/bootstrap/former_names.sql"),
 ];
 
 /// How many tables `BOOTSTRAP_EXISTS` counts when all are there.
-pub const BOOTSTRAP_TABLES: i64 = 7;
+pub const BOOTSTRAP_TABLES: i64 = 8;
 
 texts! {
     /// Counts the tables of `BOOTSTRAP`.
@@ -97,6 +98,14 @@ texts! {
     TABLE_BY_NAME = "registry/table_by_name.sql";
     /// The registered columns of a table.
     COLUMNS = "registry/columns.sql";
+    /// Keeps the former name of a table or column.
+    ADD_FORMER_NAME = "registry/add_former_name.sql";
+    /// The former names of a table's columns.
+    FORMER_COLUMNS = "registry/former_columns.sql";
+    /// A table by a former name.
+    FORMER_TABLE = "registry/former_table.sql";
+    /// Forgets the former names of what is gone.
+    REMOVE_FORMER_NAMES = "registry/remove_former_names.sql";
     /// What is registered of a table.
     TABLE = "registry/table.sql";
     /// Changes what is registered of a table.
@@ -197,6 +206,18 @@ texts! {
     TRIGGER_SESSION_COLUMNS = "trigger/session_columns.sql";
     /// Captures deletes.
     TRIGGER_DELETE = "trigger/delete.sql";
+    /// What DDL made.
+    AUTOMIGRATE_OBJECTS = "automigrate/objects.sql";
+    /// Drops something.
+    AUTOMIGRATE_DROP = "automigrate/drop.sql";
+    /// Drops a column.
+    AUTOMIGRATE_DROP_COLUMN = "automigrate/drop_column.sql";
+    /// Adds a column.
+    AUTOMIGRATE_ADD_COLUMN = "automigrate/add_column.sql";
+    /// Makes the table of a `clset` table.
+    CLSET_CREATE = "clset/create.sql";
+    /// Drops it.
+    CLSET_DROP = "clset/drop.sql";
     /// Starts an alter session.
     SESSION_BEGIN = "work/session_begin.sql";
     /// Undoes it.

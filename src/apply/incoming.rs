@@ -36,8 +36,10 @@ pub(super) type Row<'a> = [ValueRef<'a>; 9];
 pub(super) enum Received<'a> {
     /// A change of a table and column that are here
     Change(Incoming<'a>),
-    /// A change of a table or column that is not here, with its reason
-    Unknown(Unknown<'a>),
+    /// A change of a table that is not here
+    UnknownTable(Unknown<'a>),
+    /// A change of a column that is not here, and what it says of its row
+    UnknownColumn(Incoming<'a>, Unknown<'a>),
 }
 
 /// A change of a table or column that is not here.
@@ -65,55 +67,50 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
     let version = DbVersion(version);
     let seq = Seq(read_counter(row[column::SEQ], column::SEQ, "seq")?);
     let site = read_site(state, row[column::SITE_ID])?;
-    let unknown = |missing, pk| {
-        Received::Unknown(Unknown {
-            table: table.clone(),
-            cid: cid.clone(),
-            pk,
-            claim,
-            cl,
-            version,
-            seq,
-            site,
-            missing,
-        })
-    };
-    let Some(crr) = state.table_by_name(&table)? else {
-        let missing = format!(
-            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
-            quoted(&table),
-            sql::literal(&table)
-        );
-        return Ok(unknown(missing, read_packed(&table, row[column::PK])?.0));
-    };
-    let crr = state.registered(&crr, None)?;
-    let (key, pk) = read_key(state, &crr, row[column::PK])?;
-    let cell = match crr.column(&cid) {
-        _ if cid == SENTINEL => None,
-        Some((index, Column { affinity, .. })) => {
-            let value = row[column::VAL].to_owned();
-            Some((index, state.store.with_affinity(value, *affinity)?))
-        }
-        None => {
-            let missing = missing_column(&crr, &cid)?;
-            return Ok(unknown(missing, pk));
-        }
-    };
-    let claim = match cell {
-        Some(_) => Claim::Cell(claim),
-        None => Claim::Sentinel,
-    };
-    Ok(Received::Change(Incoming {
-        crr,
-        key,
+    let unknown = |missing, pk| Unknown {
+        table: table.clone(),
+        cid: cid.clone(),
         pk,
-        cell,
         claim,
         cl,
         version,
         seq,
         site,
-    }))
+        missing,
+    };
+    let Some(crr) = state.table_by_any_name(&table)? else {
+        let missing = format!(
+            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
+            quoted(&table),
+            sql::literal(&table)
+        );
+        let (pk, _) = read_packed(&table, row[column::PK])?;
+        return Ok(Received::UnknownTable(unknown(missing, pk)));
+    };
+    let crr = state.registered(&crr, None)?;
+    let (key, pk) = read_key(state, &crr, row[column::PK])?;
+    let mut change = Incoming {
+        crr,
+        key,
+        pk,
+        cell: None,
+        claim: Claim::Sentinel,
+        cl,
+        version,
+        seq,
+        site,
+    };
+    if cid == SENTINEL {
+        return Ok(Received::Change(change));
+    }
+    let Some((index, Column { affinity, .. })) = change.crr.column(&cid) else {
+        let missing = missing_column(&change.crr, &cid)?;
+        return Ok(Received::UnknownColumn(change, unknown(missing, pk)));
+    };
+    let value = row[column::VAL].to_owned();
+    change.cell = Some((index, state.store.with_affinity(value, *affinity)?));
+    change.claim = Claim::Cell(claim);
+    Ok(Received::Change(change))
 }
 
 /// What to do about a column that is not here; an error if it is here and never replicated.

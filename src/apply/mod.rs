@@ -22,18 +22,27 @@ use std::rc::Rc;
 
 /// Merges one change; 0 if it was ignored or parked, else a number that is not 0.
 pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
-    if state.is_parked_due() {
+    if state.is_parked_due()? {
         parked::replay(state)?;
     }
     let row = std::array::from_fn(|index| arguments.get(index));
-    let incoming = match incoming::read(state, &row)? {
-        Received::Change(incoming) => incoming,
-        Received::Unknown(unknown) => {
+    let applied = match incoming::read(state, &row)? {
+        Received::Change(incoming) => apply_change(state, &incoming)?,
+        Received::UnknownTable(unknown) => {
+            parked::check(state, &unknown)?;
             parked::park(state, &unknown, row[column::VAL])?;
-            return Ok(0);
+            0
+        }
+        Received::UnknownColumn(of_row, unknown) => {
+            parked::check(state, &unknown)?;
+            // The cell makes, or unmakes, its row as it would if the column were here.
+            let applied = apply_change(state, &of_row)?;
+            if unknown.cl.is_live() {
+                parked::park(state, &unknown, row[column::VAL])?;
+            }
+            applied
         }
     };
-    let applied = apply_change(state, &incoming)?;
     Ok(if applied == 0 {
         0
     } else {

@@ -49,7 +49,10 @@ pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
         }
         state.enlist()?;
         state.flush()?;
-        registration::remove_orphans(state)?;
+        // SQLite drops no table while a statement of the application runs; orphans can wait.
+        if !state.store.is_within_statement() {
+            registration::remove_orphans(state)?;
+        }
         replicate(state, &declared)
     });
     state.forget_tables();

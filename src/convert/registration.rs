@@ -36,6 +36,7 @@ pub fn unregister(state: &State, id: TableId) -> Result<()> {
         sql::LOG_REMOVE_TABLE,
         sql::REMOVE_COLUMNS,
         sql::REMOVE_TABLE,
+        sql::REMOVE_FORMER_NAMES,
     ] {
         connection.prepare(text)?.run([ValueRef::Integer(id.0)])?;
     }

@@ -1,6 +1,7 @@
 //! Changes of the schema, from the first `crsql_as_crr` on: whatever brings a table or column here also brings
 //! in the changes that waited for it.
 
+pub mod automigrate;
 pub mod session;
 
 use crate::apply::parked;

@@ -4,7 +4,7 @@ use super::inspect::{DeclaredColumn, DeclaredTable};
 use super::key::{self, Key};
 use super::late;
 use super::matching::{History, match_columns};
-use super::registry::{RegisteredColumn, RegisteredTable};
+use super::registry::{RegisteredColumn, RegisteredTable, former_names};
 use super::triggers::{COLUMNS_PER_SET, KeyArguments, marked_columns};
 use crate::crdt::change::{ColumnId, TableId};
 use crate::crdt::key as packed_key;
@@ -135,13 +135,12 @@ impl Crr {
             Some(names) => History::Followed(names),
             None => History::Appended,
         };
-        Ok(Some(Crr::altered(
-            id,
-            &declared,
-            &table,
-            &registered,
-            history,
-        )))
+        let mut crr = Crr::altered(id, &declared, &table, &registered, history);
+        let registered = registered
+            .into_iter()
+            .map(|column| (column.name, column.id));
+        crr.add_former_names(registered.chain(former_names(connection, id)?));
+        Ok(Some(crr))
     }
 
     /// The table as it is declared now, given what is registered of it.
@@ -228,6 +227,19 @@ impl Crr {
             captured_late: captured.iter().copied().filter(is_late).collect(),
             captured,
             columns,
+        }
+    }
+
+    /// Columns are found by names that they had, too, unless another column has that name now.
+    fn add_former_names(&mut self, names: impl Iterator<Item = (String, ColumnId)>) {
+        for (name, id) in names {
+            let is_added = |added: &DeclaredColumn| added.name.eq_ignore_ascii_case(&name);
+            if let Some(index) = self.column_by_id(id)
+                && !self.added.iter().any(is_added)
+            {
+                let name = name.to_ascii_lowercase();
+                self.by_name.entry(name).or_insert(index);
+            }
         }
     }
 

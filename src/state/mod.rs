@@ -25,6 +25,7 @@ use crate::schema::Crr;
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
+use crate::unique::Unique;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
@@ -35,6 +36,8 @@ use transaction::Transaction;
 pub struct State {
     /// The internal tables
     pub store: Store,
+    /// The keys that the connection makes
+    pub unique: RefCell<Unique>,
     identity: RefCell<Identity>,
     sync_bit: Cell<i64>,
     is_merging: Cell<bool>,
@@ -50,6 +53,7 @@ impl State {
     pub fn new(store: Store, identity: Identity, on_drop: fn(Connection)) -> State {
         State {
             store,
+            unique: RefCell::default(),
             identity: RefCell::new(identity),
             sync_bit: Cell::new(0),
             is_merging: Cell::new(false),
@@ -159,6 +163,12 @@ impl State {
         }
         let version = self.store.schema_version()?;
         tables.check(&self.store, version, changes)
+    }
+
+    /// The version of the schema that everything known of tables belongs to.
+    pub fn known_schema_version(&self) -> Result<i64> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().schema_version().unwrap_or_default())
     }
 
     /// Takes the changes that the extension itself just made for no sign of another statement.

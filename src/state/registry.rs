@@ -3,11 +3,11 @@
 
 use super::State;
 use crate::crdt::change::{ColumnId, TableId};
-use crate::crdt::value::Value;
+use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::crr::slot;
 use crate::schema::inspect::DeclaredColumn;
-use crate::schema::registry::{RegisteredTable, add_column, write_columns};
+use crate::schema::registry::{RegisteredTable, add_column, keep_former_names, write_columns};
 use crate::schema::{Column, Crr, Key};
 use crate::sql::{self, Part};
 use std::rc::Rc;
@@ -49,8 +49,13 @@ impl State {
             sessions: 0,
             ..crr.registration()
         };
-        write_columns(self.store.connection, crr.id, &columns)?;
-        table.write(self.store.connection, crr.id)
+        let connection = self.store.connection;
+        keep_former_names(connection, crr)?;
+        write_columns(connection, crr.id, &columns)?;
+        table.write(connection, crr.id)?;
+        let id = [ValueRef::Integer(crr.id.0)];
+        connection.prepare(sql::REMOVE_FORMER_NAMES)?.run(id)?;
+        Ok(())
     }
 
     /// Registers added columns in an alter session. What is registered of the others is what the session
@@ -86,6 +91,19 @@ impl State {
                 })
             })
             .collect()
+    }
+
+    /// A replicated table by the name it has, or had when a peer last heard of it.
+    pub fn table_by_any_name(&self, name: &str) -> Result<Option<Rc<Crr>>> {
+        if let Some(crr) = self.table_by_name(name)? {
+            return Ok(Some(crr));
+        }
+        let former = self.or_empty(|| {
+            let mut query = self.store.connection.prepare(sql::FORMER_TABLE)?;
+            let name = [ValueRef::Text(name.as_bytes())];
+            query.first(name, |row| TableId(row.integer(0)))
+        })?;
+        former.map_or(Ok(None), |id| self.table(id))
     }
 
     /// Reads a table anew after its registration was changed.

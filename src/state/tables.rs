@@ -42,6 +42,11 @@ impl Tables {
         Ok(())
     }
 
+    /// The version of the schema that the cache belongs to.
+    pub fn schema_version(&self) -> Option<i64> {
+        self.schema_version
+    }
+
     /// Whether the application has triggers.
     pub fn has_other_triggers(&self) -> bool {
         self.has_other_triggers

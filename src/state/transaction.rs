@@ -75,8 +75,8 @@ pub struct Transaction {
     pub(super) has_registered: bool,
     /// Whether an alter session was opened
     has_session: bool,
-    /// Whether it was looked whether parked changes are due
-    is_parked_checked: bool,
+    /// The version of the schema when it was last looked whether parked changes are due
+    parked_checked_at: Option<i64>,
     /// Whether changes of unknown tables and columns are refused
     refuses_unknown: Option<bool>,
     /// Rows that updates of an alter session are about to change
@@ -281,10 +281,12 @@ impl State {
         })
     }
 
-    /// Whether it is time to look for parked changes that are due: once a transaction.
-    pub fn is_parked_due(&self) -> bool {
+    /// Whether it is time to look for parked changes that are due: once a transaction, and again when the
+    /// schema moved.
+    pub fn is_parked_due(&self) -> Result<bool> {
+        let version = self.known_schema_version()?;
         let mut transaction = self.transaction.borrow_mut();
-        !std::mem::replace(&mut transaction.is_parked_checked, true)
+        Ok(transaction.parked_checked_at.replace(version) != Some(version))
     }
 
     /// An alter session was opened.
@@ -456,6 +458,7 @@ impl State {
         transaction.sites.clear();
         transaction.merge_equal_values = None;
         transaction.refuses_unknown = None;
+        transaction.parked_checked_at = None;
         transaction.last_clock_keys.clear();
         transaction.befores.clear();
         transaction.doomed_in = transaction.doomed_in.filter(|doomed| *doomed < index);

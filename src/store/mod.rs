@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::sql;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::{Connection, Statement};
+use std::cell::Cell;
 
 /// The internal tables of one connection.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Store {
     /// The connection
     pub connection: Connection,
     statements: StatementCache,
+    /// Whether the work runs inside a statement of the application that SQLite undoes whole
+    is_within_statement: Cell<bool>,
 }
 
 /// The slots of the statement cache.
@@ -76,6 +79,7 @@ impl Store {
         Store {
             connection,
             statements: StatementCache::default(),
+            is_within_statement: Cell::new(false),
         }
     }
 
@@ -131,8 +135,32 @@ impl Store {
 
     /// Runs `work` so that an error undoes it and nothing else of the caller's transaction.
     pub fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.connection
-            .keeping_last_insert_rowid(|| self.in_savepoint(work))
+        self.connection.keeping_last_insert_rowid(|| {
+            if self.is_within_statement.get() {
+                work()
+            } else {
+                self.in_savepoint(work)
+            }
+        })
+    }
+
+    /// Whether the work runs inside a writing statement of the application.
+    pub fn is_within_statement(&self) -> bool {
+        self.is_within_statement.get()
+    }
+
+    /// Runs `work` inside a writing statement of the application, which SQLite undoes whole if it fails; it opens no
+    /// savepoint there.
+    pub fn within_statement<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        struct Within<'a>(&'a Cell<bool>, bool);
+        impl Drop for Within<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let was_within = self.is_within_statement.replace(true);
+        let _within = Within(&self.is_within_statement, was_within);
+        work()
     }
 
     fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -1,9 +1,11 @@
 //! Which objects are there, and putting the right ones in their place.
 
+use super::foreign;
 use super::objects::{Object, creation};
-use super::ordering::{Ordering, declared_table};
+use super::ordering::{Ordering, declared_table, find};
 use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
+use crate::schema::inspect::DeclaredTable;
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::Connection;
 
@@ -12,7 +14,7 @@ use crate::sqlite::Connection;
 pub struct Installed {
     /// The names that the table had when they were made
     pub stems: Vec<String>,
-    /// The order column and the list columns, by their names now; none if cr-sqlite made the objects
+    /// The order column and the list columns, by their names now; none if the objects don't tell
     pub names: Option<Vec<String>>,
 }
 
@@ -45,11 +47,14 @@ impl Installed {
                 found.stems.push(stem.to_owned());
             }
         }
+        if found.is_unclear() {
+            found.names = foreign_names(connection, table, &found.stems)?;
+        }
         Ok(found)
     }
 
-    /// Whether the table is ordered by objects of another extension.
-    pub fn is_foreign(&self) -> bool {
+    /// Whether the table is ordered by nobody knows which columns.
+    pub fn is_unclear(&self) -> bool {
         self.names.is_none() && !self.stems.is_empty()
     }
 
@@ -82,6 +87,29 @@ fn kept(connection: Connection, stem: &str) -> Result<Vec<Kept>> {
         });
     }
     Ok(all)
+}
+
+/// What the objects of another extension order a table by, if its columns still have these names.
+fn foreign_names(
+    connection: Connection,
+    table: &str,
+    stems: &[String],
+) -> Result<Option<Vec<String>>> {
+    let Some(declared) = DeclaredTable::read(connection, table)? else {
+        return Ok(None);
+    };
+    let is_declared =
+        |names: &Vec<String>| names.iter().all(|name| find(&declared, name).is_some());
+    for stem in stems {
+        let objects = kept(connection, stem)?;
+        let mut named = objects
+            .iter()
+            .filter_map(|object| foreign::columns_of(&object.sql));
+        if let Some(names) = named.find(is_declared) {
+            return Ok(Some(names));
+        }
+    }
+    Ok(None)
 }
 
 /// Drops what was made under a name. A view is ours if it has our trigger.
@@ -128,7 +156,7 @@ pub fn install(connection: Connection, ordering: &Ordering) -> Result<()> {
         if let Some(owner) = other_owner(connection, table)? {
             let displaced = Installed::of_table(connection, &owner)?;
             let Some(names) = &displaced.names else {
-                return Err(made_by_another(&owner));
+                return Err(unclear(&owner));
             };
             pending.push(Ordering::new(
                 connection,
@@ -145,11 +173,11 @@ pub fn install(connection: Connection, ordering: &Ordering) -> Result<()> {
     Ok(())
 }
 
-/// What is to be said of a table that cr-sqlite ordered.
-pub fn made_by_another(table: &str) -> Error {
+/// What is to be said of a table that is ordered by nobody knows which columns.
+pub fn unclear(table: &str) -> Error {
     Error::Table(format!(
-        "table {} was ordered by another extension, which noted nowhere by which columns; call \
-         crsql_fract_as_ordered for it once, with its order column and list columns",
+        "table {} is ordered, but its triggers don't say by which columns; call crsql_fract_as_ordered for it, with \
+         its order column and list columns",
         quoted(table)
     ))
 }

@@ -2,6 +2,7 @@
 //! another, so that a row is moved by writing that one row. `key` is the arithmetic, `objects` the view and
 //! the triggers that use it, `installed` and `suspend` see to it that they are there.
 
+mod foreign;
 pub mod installed;
 pub mod key;
 pub mod objects;

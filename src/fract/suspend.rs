@@ -26,8 +26,8 @@ pub fn suspend(state: &State, table: &str) -> Result<()> {
     let connection = state.store.connection;
     installed::sweep(connection)?;
     let installed = Installed::of_table(connection, table)?;
-    if installed.is_foreign() {
-        return Err(installed::made_by_another(table));
+    if installed.is_unclear() {
+        return Err(installed::unclear(table));
     }
     let Some(names) = &installed.names else {
         return Ok(());
@@ -52,7 +52,7 @@ pub fn restore(state: &State, table: &str) -> Result<()> {
     let connection = state.store.connection;
     installed::sweep(connection)?;
     let installed = Installed::of_table(connection, table)?;
-    if installed.is_foreign() {
+    if installed.is_unclear() {
         return Ok(());
     }
     let was_suspended = match installed.stems.first() {

@@ -167,12 +167,17 @@ fn a_literal_from_a_peer_is_not_placed_while_it_is_merged() {
 
 #[test]
 fn a_move_is_one_cell_and_an_insert_all_of_them() {
-    let connection = replica(false);
+    for ordered_first in [false, true] {
+        records_what_is_written(&replica(ordered_first));
+    }
+}
+
+fn records_what_is_written(connection: &Connection) {
     let seen = |sql: &str| {
-        let before: i64 = one(&connection, "SELECT crsql_db_version()");
-        exec(&connection, sql);
+        let before: i64 = one(connection, "SELECT crsql_db_version()");
+        exec(connection, sql);
         column(
-            &connection,
+            connection,
             &format!(
                 "SELECT cid || ' ' || col_version FROM crsql_changes WHERE db_version > {before} ORDER BY cid"
             ),

@@ -20,7 +20,7 @@ fn replicated() -> Connection {
 }
 
 /// Objects like those that are in a database of cr-sqlite: its names, and calls of the same functions.
-fn foreign(connection: &Connection, table: &str) {
+fn foreign(connection: &Connection, table: &str, order_column: &str) {
     exec(
         connection,
         &format!(
@@ -36,7 +36,7 @@ fn foreign(connection: &Connection, table: &str) {
              CREATE VIEW {table}_fractindex AS SELECT *, NULL AS after_k FROM {table};
              CREATE TRIGGER {table}_fractindex_insert_trig INSTEAD OF INSERT ON {table}_fractindex BEGIN
                INSERT INTO {table}(k, pos) SELECT NEW.k, crsql_fract_key_between(
-                   crsql_fract_fix_conflict_return_old_key('{table}', 'pos', 'list', -1, 'k', NEW.after_k), NULL);
+                   crsql_fract_fix_conflict_return_old_key('{table}', '{order_column}', 'list', -1, 'k', NEW.after_k), NULL);
              END;
              CREATE TRIGGER {table}_fractindex_update_trig INSTEAD OF UPDATE ON {table}_fractindex BEGIN
                UPDATE {table} SET txt = NEW.txt WHERE k = NEW.k;
@@ -47,39 +47,106 @@ fn foreign(connection: &Connection, table: &str) {
 
 #[test]
 fn objects_of_cr_sqlite_work_and_are_replaced() {
+    for call in [
+        "SELECT crsql_fract_as_ordered('t', 'pos', 'list')",
+        "SELECT crsql_as_crr('t')",
+        "SELECT crsql_as_table('t')",
+    ] {
+        let connection = open_memory();
+        exec(&connection, CREATE);
+        foreign(&connection, "t", "pos");
+        exec(&connection, "INSERT INTO t(k, pos) VALUES (1, 1), (2, 1)");
+        exec(
+            &connection,
+            "INSERT INTO t_fractindex(k, after_k) VALUES (3, 2)",
+        );
+        assert_eq!(
+            column(&connection, "SELECT k || pos FROM t ORDER BY pos"),
+            ["1a ", "2a P", "3a\""]
+        );
+        exec(&connection, call);
+        assert_eq!(objects(&connection), objects_of("t"), "{call}");
+        exec(&connection, "UPDATE t SET pos = 1 WHERE k = 1");
+        assert_eq!(
+            column(&connection, "SELECT k FROM t_fractindex ORDER BY pos"),
+            ["2", "3", "1"]
+        );
+    }
+}
+
+#[test]
+fn objects_of_cr_sqlite_follow_an_alter_session() {
     let connection = open_memory();
-    exec(&connection, CREATE);
-    foreign(&connection, "t");
-    exec(&connection, "INSERT INTO t(k, pos) VALUES (1, 1), (2, 1)");
-    exec(
-        &connection,
-        "INSERT INTO t_fractindex(k, after_k) VALUES (3, 2)",
-    );
-    assert_eq!(
-        column(&connection, "SELECT k || pos FROM t ORDER BY pos"),
-        ["1a ", "2a P", "3a\""]
-    );
-    upgrade(&connection, "t");
-    let refused = refusal(&connection, "SELECT crsql_begin_alter('t')");
-    assert_eq!(
-        refused,
-        "crsql: table \"t\" was ordered by another extension, which noted nowhere by which columns; call \
-         crsql_fract_as_ordered for it once, with its order column and list columns"
-    );
-    exec(
-        &connection,
-        "UPDATE t_fractindex SET txt = 'still' WHERE k = 1",
-    );
-    order(&connection, "'t', 'pos', 'list'");
-    assert_eq!(objects(&connection), objects_of("t"));
-    exec(&connection, "UPDATE t SET pos = 1 WHERE k = 1");
+    create_crr(&connection, "t", CREATE);
+    foreign(&connection, "t", "pos");
     exec(&connection, "SELECT crsql_begin_alter('t')");
     exec(&connection, "ALTER TABLE t DROP COLUMN txt");
     exec(&connection, "SELECT crsql_commit_alter('t')");
+    assert_eq!(objects(&connection), objects_of("t"));
+    exec(
+        &connection,
+        "INSERT INTO t VALUES (1, 'l', 1), (2, 'l', -1)",
+    );
     assert_eq!(
         column(&connection, "SELECT k FROM t_fractindex ORDER BY pos"),
-        ["2", "3", "1"]
+        ["2", "1"]
     );
+}
+
+#[test]
+fn a_table_ordered_by_nobody_knows_what_is_refused_by_a_session() {
+    let connection = open_memory();
+    create_crr(&connection, "t", CREATE);
+    foreign(&connection, "t", "renamed since");
+    let refused = refusal(&connection, "SELECT crsql_begin_alter('t')");
+    assert_eq!(
+        refused,
+        "crsql: table \"t\" is ordered, but its triggers don't say by which columns; call crsql_fract_as_ordered \
+         for it, with its order column and list columns"
+    );
+    upgrade(&connection, "t");
+    exec(
+        &connection,
+        "UPDATE t_fractindex SET txt = 'still served' WHERE k = 1",
+    );
+    order(&connection, "'t', 'pos', 'list'");
+    exec(
+        &connection,
+        "SELECT crsql_begin_alter('t'); SELECT crsql_commit_alter('t')",
+    );
+    assert_eq!(objects(&connection), objects_of("t"));
+}
+
+#[test]
+fn automigrate_keeps_the_order() {
+    const WANTED: &str = "CREATE TABLE IF NOT EXISTS t(k INTEGER PRIMARY KEY, pos, more)";
+    for is_replicated in [false, true] {
+        let connection = open_memory();
+        exec(&connection, CREATE);
+        if is_replicated {
+            upgrade(&connection, "t");
+        }
+        order(&connection, "'t', 'pos', 'list'");
+        exec(
+            &connection,
+            "INSERT INTO t VALUES (1, 'l', 1, 'x'), (2, 'm', 1, 'y')",
+        );
+        one::<String>(
+            &connection,
+            &format!("SELECT crsql_automigrate('{WANTED}')"),
+        );
+        assert_eq!(objects(&connection), objects_of("t"));
+        exec(&connection, "INSERT INTO t VALUES (3, 1, 'z')");
+        exec(
+            &connection,
+            "INSERT INTO t_fractindex(k, more, after_k) VALUES (4, 'z', 1)",
+        );
+        // The two lists are one now: the rows that met make room.
+        assert_eq!(
+            column(&connection, "SELECT k || pos FROM t ORDER BY pos"),
+            ["1Z~", "4Z~P", "2a ", "3a!"]
+        );
+    }
 }
 
 #[test]
@@ -140,12 +207,12 @@ fn a_new_table_of_an_old_name_leaves_the_renamed_one_ordered() {
         &connection,
         "CREATE TABLE z(k INTEGER PRIMARY KEY, list, pos, txt)",
     );
-    foreign(&connection, "z");
+    foreign(&connection, "z", "renamed since");
     exec(&connection, "ALTER TABLE z RENAME TO zz");
     exec(&connection, "CREATE TABLE z(k INTEGER PRIMARY KEY, pos)");
     let refused = refusal(&connection, "SELECT crsql_fract_as_ordered('z', 'pos')");
     assert!(
-        refused.starts_with("crsql: table \"zz\" was ordered by another extension"),
+        refused.starts_with("crsql: table \"zz\" is ordered, but its triggers don't say"),
         "{refused}"
     );
     assert_eq!(

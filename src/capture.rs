@@ -60,7 +60,6 @@ pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         let key = crr.key_of(arguments)?;
         let late = state.late_in_row(&crr, &key)?;
         state.leave_note(crr.id, key, Note::Existing(late));
-        state.settle();
     }
     Ok(Value::Null)
 }
@@ -182,8 +181,10 @@ fn next_versions(crr: &Rc<Crr>, clock: &RowClock) -> Vec<(ColumnId, ColumnVersio
 struct Update {
     old_key: Key,
     new_key: Key,
-    /// The captured columns that changed
+    /// The columns that changed, as far as the trigger names them
     changed: Vec<ColumnId>,
+    /// Whether no other column can have changed, or another trigger asks for those
+    names_all: bool,
     /// The late columns that held their default before
     late: Vec<ColumnId>,
 }
@@ -196,12 +197,14 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         rest.take(crr.late_arguments()),
         rest.from(crr.late_arguments()),
     );
-    if old_key != new_key && !sets.is_empty() && crr.captured().len() > COLUMNS_PER_SET {
-        // The trigger of the key records the whole row.
+    let is_one_of_many = !sets.is_empty() && crr.captured().len() > COLUMNS_PER_SET;
+    if old_key != new_key && is_one_of_many {
+        // The trigger of all updates records the whole row.
         return Ok(Value::Null);
     }
     let update = Update {
         changed: changed_columns(&crr, sets),
+        names_all: is_one_of_many || !crr.is_unregistered && !crr.has_uncaptured(),
         late: crr.late_of(late),
         old_key,
         new_key,
@@ -230,7 +233,6 @@ pub fn before(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         if let Some(values) = cells(state, &crr, &key)? {
             state.keep_before(crr.id, key, values);
         }
-        state.settle();
     }
     Ok(Value::Null)
 }
@@ -260,6 +262,7 @@ pub fn after(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         old_key,
         new_key,
         changed,
+        names_all: true,
         late,
     };
     record(state, &crr, update)
@@ -293,10 +296,7 @@ fn record(state: &State, crr: &Rc<Crr>, mut update: Update) -> Result<Value> {
     if is_moved {
         state.take_note(crr.id, old_key);
     }
-    let is_idle = !is_moved
-        && update.changed.is_empty()
-        && !crr.is_unregistered
-        && (crr.sessions > 0 || !crr.has_uncaptured());
+    let is_idle = !is_moved && update.changed.is_empty() && update.names_all;
     if !state.is_capturing() || is_idle {
         return Ok(Value::Null);
     }
@@ -339,7 +339,7 @@ fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
         .unwrap_or_else(RowClock::pristine);
     clock.uncovered = update.late;
     let mut changed = update.changed;
-    if crr.sessions == 0 && crr.has_uncaptured() {
+    if !update.names_all {
         changed.extend(changed_unnamed(state, crr, key, &clock)?);
     }
     if changed.is_empty() {

@@ -98,7 +98,9 @@ unsafe fn load(
     }
     let store = Store::new(connection);
     let identity = match store.bootstrap(None) {
-        Ok(identity) => identity,
+        Ok(identity) => Some(identity),
+        // Loading is no harm, and the text of the refusal is read where something is asked for.
+        Err(Error::Foreign(_)) => None,
         Err(error) => {
             leave(connection);
             return Err(error);

@@ -29,6 +29,9 @@ pub enum Error {
     Doomed,
     /// The extension cannot serve this connection.
     Load(String),
+    /// Another extension keeps the database: it has to be converted first, or can't be. Never reported as
+    /// damage, on which SQLite lets the transaction write no more.
+    Foreign(String),
     /// A defect of the extension itself, caught before it reached the application.
     Internal(String),
 }
@@ -53,7 +56,11 @@ impl Error {
     pub fn code(&self) -> i32 {
         match self {
             Error::Sqlite { code, .. } => *code,
-            Error::Usage(_) | Error::Table(_) | Error::Change(_) | Error::Load(_) => code::ERROR,
+            Error::Usage(_)
+            | Error::Table(_)
+            | Error::Change(_)
+            | Error::Load(_)
+            | Error::Foreign(_) => code::ERROR,
             Error::Corrupt(_) => code::CORRUPT,
             Error::Doomed => code::ABORT,
             Error::Internal(_) => code::INTERNAL,
@@ -102,7 +109,8 @@ impl fmt::Display for Error {
             | Error::Table(text)
             | Error::Change(text)
             | Error::Corrupt(text)
-            | Error::Load(text) => write!(f, "crsql: {text}"),
+            | Error::Load(text)
+            | Error::Foreign(text) => write!(f, "crsql: {text}"),
             Error::Doomed => f.write_str(
                 "crsql: an earlier statement of this transaction failed halfway, so it can't be committed; ROLLBACK and try again",
             ),

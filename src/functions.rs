@@ -9,10 +9,11 @@ use crate::fract;
 use crate::keys;
 use crate::migrate::{self, session};
 use crate::sqlite::Connection;
-use crate::sqlite::function::{Body, Trust, register, unregister};
+use crate::sqlite::function::{Body, Gate, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
 use crate::state::State;
 use crate::state::transaction::{PARK, REJECT};
+use crate::upgrade;
 use std::rc::Rc;
 
 /// The only schema whose tables are replicated.
@@ -23,7 +24,7 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 29] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 35] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
@@ -74,16 +75,37 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 29] = [
         fract::fix_conflict,
     ),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_upgrade", Trust::DirectOnly, upgrade::upgrade),
+    ("crsql_after_insert", Trust::Innocuous, upgrade::replaced),
+    ("crsql_after_update", Trust::Innocuous, upgrade::replaced),
+    ("crsql_after_delete", Trust::Innocuous, upgrade::replaced),
+    ("crsql_nextdbversion", Trust::Innocuous, upgrade::replaced),
+    ("crsql_update_site_id", Trust::Innocuous, upgrade::replaced),
     ("crsql_uuid", Trust::Innocuous, keys::uuid),
     ("crsql_uuid_blob", Trust::Innocuous, keys::uuid_blob),
     ("crsql_ulid", Trust::Innocuous, keys::ulid),
 ];
 
+/// Those that work on any file. All others are refused where cr-sqlite keeps the file.
+const ON_ANY_FILE: [&str; 7] = [
+    "crsql_upgrade",
+    "crsql_version",
+    "crsql_pack_columns",
+    "crsql_finalize",
+    "crsql_uuid",
+    "crsql_uuid_blob",
+    "crsql_ulid",
+];
+
 /// Registers them all.
 pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
-    FUNCTIONS
-        .iter()
-        .try_for_each(|(name, trust, body)| register(connection, name, *trust, state, *body))
+    FUNCTIONS.iter().try_for_each(|(name, trust, body)| {
+        let gate: Option<Gate<State>> = match ON_ANY_FILE.contains(name) {
+            true => None,
+            false => Some(State::check_layout),
+        };
+        register(connection, name, *trust, state, gate, *body)
+    })
 }
 
 /// Takes the registrations back.

@@ -5,7 +5,7 @@
 //! ```text
 //! entry, functions
 //! changes, unpack, transaction_table, clset   virtual tables
-//! migrate                   changes of the schema
+//! migrate  upgrade          changes of the schema; taking over databases of cr-sqlite
 //! capture  apply  convert  fract  keys   local writes, merges, upgrades, ordered lists, new keys
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
@@ -38,3 +38,4 @@ mod store;
 mod transaction_table;
 mod unique;
 mod unpack;
+mod upgrade;

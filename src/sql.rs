@@ -30,8 +30,96 @@ pub const BOOTSTRAP_TABLES: i64 = 8;
 texts! {
     /// Counts the tables of `BOOTSTRAP`.
     BOOTSTRAP_EXISTS = "bootstrap/exists.sql";
-    /// Finds the traces of another extension.
-    BOOTSTRAP_FOREIGN = "bootstrap/foreign.sql";
+    /// Makes the table of sites.
+    BOOTSTRAP_SITE_ID = "bootstrap/site_id.sql";
+    /// Makes its index.
+    BOOTSTRAP_SITE_ID_UNIQUE = "bootstrap/site_id_unique.sql";
+    /// Whether tables of cr-sqlite are there.
+    UPGRADE_TRACES = "upgrade/traces.sql";
+    /// The clock tables of cr-sqlite.
+    UPGRADE_CLOCK_TABLES = "upgrade/clock_tables.sql";
+    /// The clock tables of the fork's development version.
+    UPGRADE_V2_CLOCK_TABLES = "upgrade/v2_clock_tables.sql";
+    /// Whether a table is there.
+    UPGRADE_HAS_TABLE = "upgrade/has_table.sql";
+    /// The names of a table's columns.
+    UPGRADE_TABLE_COLUMNS = "upgrade/table_columns.sql";
+    /// The table that the triggers of an old name are on.
+    UPGRADE_RENAMED = "upgrade/renamed.sql";
+    /// What a name stands for.
+    UPGRADE_KIND = "upgrade/kind.sql";
+    /// Reads the clocks of a table with numbered keys.
+    UPGRADE_SCAN_NUMBERED = "upgrade/scan_numbered.sql";
+    /// Reads the clocks of a table without.
+    UPGRADE_SCAN_INLINE = "upgrade/scan_inline.sql";
+    /// Finds rows without clocks.
+    UPGRADE_UNRECORDED_NUMBERED = "upgrade/unrecorded_numbered.sql";
+    /// Finds rows without clocks where keys are not numbered.
+    UPGRADE_UNRECORDED_INLINE = "upgrade/unrecorded_inline.sql";
+    /// Looks for the clocks of a key.
+    UPGRADE_SIBLING_NUMBERED = "upgrade/sibling_numbered.sql";
+    /// Looks for the clocks of a key where keys are not numbered.
+    UPGRADE_SIBLING_INLINE = "upgrade/sibling_inline.sql";
+    /// Counts rows.
+    UPGRADE_COUNT = "upgrade/count.sql";
+    /// Looks for rows whose key is NULL.
+    UPGRADE_NULL_KEY = "upgrade/null_key.sql";
+    /// The greatest version of a clock table.
+    UPGRADE_GREATEST_VERSION = "upgrade/greatest_version.sql";
+    /// The triggers of cr-sqlite on a table.
+    UPGRADE_OLD_TRIGGERS = "upgrade/old_triggers.sql";
+    /// Drops a table of cr-sqlite.
+    UPGRADE_DROP_TABLE = "upgrade/drop_table.sql";
+    /// Forgets the sites.
+    UPGRADE_FORGET_SITES = "upgrade/forget_sites.sql";
+    /// Takes over numbered sites.
+    UPGRADE_COPY_SITES = "upgrade/copy_sites.sql";
+    /// Takes over the site id where sites are not numbered.
+    UPGRADE_COPY_OWN_SITE = "upgrade/copy_own_site.sql";
+    /// The sites in a clock table.
+    UPGRADE_INLINE_SITES = "upgrade/inline_sites.sql";
+    /// The version of this database by the fork's table.
+    UPGRADE_OWN_VERSION = "upgrade/own_version.sql";
+    /// Makes room for the versions of other sites.
+    UPGRADE_MAKE_FOREIGN_VERSIONS = "upgrade/make_foreign_versions.sql";
+    /// Collects the versions of other sites.
+    UPGRADE_FOREIGN_VERSIONS = "upgrade/foreign_versions.sql";
+    /// Makes room for what they become.
+    UPGRADE_MAKE_STAMPS = "upgrade/make_stamps.sql";
+    /// Numbers them.
+    UPGRADE_STAMPS = "upgrade/stamps.sql";
+    /// Makes room for log entries.
+    UPGRADE_MAKE_ENTRIES = "upgrade/make_entries.sql";
+    /// Adds a log entry.
+    UPGRADE_ADD_ENTRY = "upgrade/add_entry.sql";
+    /// Log entries in the order of the log.
+    UPGRADE_ENTRIES = "upgrade/entries.sql";
+    /// Makes room for entries whose place is taken.
+    UPGRADE_MAKE_MOVED = "upgrade/make_moved.sql";
+    /// Adds one.
+    UPGRADE_ADD_MOVED = "upgrade/add_moved.sql";
+    /// Reads them.
+    UPGRADE_MOVED = "upgrade/moved.sql";
+    /// Forgets them.
+    UPGRADE_FORGET_MOVED = "upgrade/forget_moved.sql";
+    /// Makes room for clock records.
+    UPGRADE_MAKE_RECORDS = "upgrade/make_records.sql";
+    /// Adds a clock record.
+    UPGRADE_ADD_RECORD = "upgrade/add_record.sql";
+    /// Reads one.
+    UPGRADE_RECORD = "upgrade/record.sql";
+    /// Replaces one.
+    UPGRADE_SET_RECORD = "upgrade/set_record.sql";
+    /// Writes the clock records of a table.
+    UPGRADE_STORE_RECORDS = "upgrade/store_records.sql";
+    /// Makes room for keys of another form.
+    UPGRADE_MAKE_KEYS = "upgrade/make_keys.sql";
+    /// Adds one.
+    UPGRADE_ADD_KEY = "upgrade/add_key.sql";
+    /// Looks for one.
+    UPGRADE_HAS_KEY = "upgrade/has_key.sql";
+    /// Drops a temporary table.
+    UPGRADE_DROP_TEMPORARY = "upgrade/drop_temporary.sql";
     /// Reads a setting.
     MASTER_GET = "bootstrap/get.sql";
     /// Writes a setting.

@@ -19,7 +19,7 @@ const LAYERS: [(&[&str], bool); 9] = [
     (&["store"], false),
     (&["state"], false),
     (&["capture", "apply", "convert", "fract", "keys"], false),
-    (&["migrate"], false),
+    (&["migrate", "upgrade"], false),
     (&["changes", "transaction_table", "unpack", "clset"], false),
     (&["entry", "functions"], true),
 ];

@@ -255,7 +255,7 @@ fn held_site(
     let clock = &held.clock;
     let ordinal = match clock.column_site(column) {
         Some(ordinal) => Some(ordinal),
-        None if clock.inherited.contains(&column) => clock.sentinel.map(|entry| entry.site),
+        None if clock.inherited.contains(&column) => Some(SiteOrdinal::LOCAL),
         None => {
             state.flush()?;
             let is_other = |at| {

@@ -37,10 +37,12 @@ impl Table for Changes {
     }
 
     fn open(&self) -> Result<ChangesCursor> {
+        self.state.check_layout()?;
         Ok(ChangesCursor::new(Rc::clone(&self.state)))
     }
 
     fn insert(&self, values: Arguments<'_>) -> Result<i64> {
+        self.state.check_layout()?;
         self.state.enlist()?;
         apply::apply(&self.state, values)
     }

@@ -358,7 +358,7 @@ impl Crr {
     }
 
     /// The ids of the replicated columns.
-    pub fn column_ids(&self) -> impl Iterator<Item = ColumnId> {
+    pub fn column_ids(&self) -> impl ExactSizeIterator<Item = ColumnId> {
         self.columns.iter().map(|column| column.id)
     }
 
@@ -419,6 +419,14 @@ impl Crr {
             let value = key::canonical(value, column.affinity);
             match value {
                 ValueRef::Integer(rowid) if self.is_rowid_keyed => return Ok(Key::Rowid(rowid)),
+                // Tables that were replicated by an earlier extension may have such a column.
+                ValueRef::Null if !self.is_rowid_keyed => {
+                    return Err(Error::Table(format!(
+                        "the key column {} of table {} is NULL, and a row needs an identity; give it a value",
+                        sql::quoted(&column.name),
+                        sql::quoted(&self.name)
+                    )));
+                }
                 ValueRef::Text(text) if std::str::from_utf8(text).is_err() => {
                     return Err(Error::Table(format!(
                         "the key column {} of table {} holds text that is not valid UTF-8; store it as a BLOB",

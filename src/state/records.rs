@@ -85,14 +85,12 @@ impl State {
     pub fn save_clock(&self, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
         if !clock.inherited.is_empty() {
             let columns = std::mem::take(&mut clock.inherited);
-            let site = clock
-                .sentinel
-                .map_or(SiteOrdinal::LOCAL, |entry| entry.site);
             let at = self.reserve(columns.len() as u64)?;
             let cells = columns
                 .into_iter()
                 .map(|column| (column, ColumnVersion::INHERITED));
-            clock.set_cells(at, site, cells);
+            // It is this replica that says so: whoever revived the row may not have heard of these cells.
+            clock.set_cells(at, SiteOrdinal::LOCAL, cells);
         }
         clock.close();
         let mut transaction = self.transaction.borrow_mut();

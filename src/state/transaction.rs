@@ -23,7 +23,7 @@ pub const PARK: &str = "park";
 pub const REJECT: &str = "reject";
 
 /// Below this version no write happens: entries of the log may be dropped, versions are never given out again.
-const VERSION_FLOOR: &str = "crsql_db_version_floor";
+pub const VERSION_FLOOR: &str = "crsql_db_version_floor";
 
 /// Updates that fail, or that a trigger ignores, leave rows behind that nobody asks for. Of nested updates no
 /// more than SQLite's limit of 1,000 nested triggers can be under way.
@@ -384,6 +384,7 @@ impl State {
     pub fn on_end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
+        self.distrust_layout();
         let ended = self.transaction.take();
         let mut tables = self.tables.borrow_mut();
         if ended.has_registered {
@@ -464,6 +465,7 @@ impl State {
         transaction.doomed_in = transaction.doomed_in.filter(|doomed| *doomed < index);
         let has_registered = transaction.has_registered;
         drop(guard);
+        self.distrust_layout();
         let mut tables = self.tables.borrow_mut();
         if has_registered {
             *tables = Tables::default();

@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod bootstrap;
+pub mod foreign;
 pub mod log;
 pub mod row_clock;
 pub mod site;

@@ -120,16 +120,21 @@ fn a_table_ordered_by_nobody_knows_what_is_refused_by_a_session() {
 #[test]
 fn automigrate_keeps_the_order() {
     const WANTED: &str = "CREATE TABLE IF NOT EXISTS t(k INTEGER PRIMARY KEY, pos, more)";
-    for is_replicated in [false, true] {
+    for (is_replicated, is_foreign) in [(false, false), (true, false), (false, true), (true, true)]
+    {
         let connection = open_memory();
         exec(&connection, CREATE);
         if is_replicated {
             upgrade(&connection, "t");
         }
-        order(&connection, "'t', 'pos', 'list'");
+        if is_foreign {
+            foreign(&connection, "t", "pos");
+        } else {
+            order(&connection, "'t', 'pos', 'list'");
+        }
         exec(
             &connection,
-            "INSERT INTO t VALUES (1, 'l', 1, 'x'), (2, 'm', 1, 'y')",
+            "INSERT INTO t VALUES (1, 'l', 'a ', 'x'), (2, 'm', 'a ', 'y')",
         );
         one::<String>(
             &connection,

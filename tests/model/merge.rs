@@ -281,7 +281,7 @@ impl Replica {
         for cell in 0..tables[incoming.table].cells.len() {
             if self.row_mut(incoming.table, &incoming.key).cells[cell].is_some() {
                 self.reach.met(Situation::CellZeroed);
-                let event = self.event(0, incoming.site, Some(incoming.seq));
+                let event = self.event(0, self.site, Some(incoming.seq));
                 self.row_mut(incoming.table, &incoming.key).cells[cell] = Some(event);
             } else if was_live && tables[incoming.table].is_late(cell) {
                 self.reach.met(Situation::UnsetCellRevived);

@@ -1,11 +1,11 @@
 //! The SQL functions: their names, their arguments, and which part of the extension does the work.
 
 use crate::capture;
-use crate::convert;
 use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
+use crate::fract;
 use crate::keys;
 use crate::migrate::{self, session};
 use crate::repair;
@@ -25,7 +25,7 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 35] = [
+const FUNCTIONS: &[(&str, Trust, Body<State>)] = &[
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
@@ -64,6 +64,17 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 35] = [
     ("crsql_capture_before", Trust::Innocuous, capture::before),
     ("crsql_capture_after", Trust::Innocuous, capture::after),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
+    (
+        "crsql_fract_as_ordered",
+        Trust::DirectOnly,
+        fract::as_ordered,
+    ),
+    ("crsql_fract_key_between", Trust::Pure, fract::key_between),
+    (
+        "crsql_fract_fix_conflict_return_old_key",
+        Trust::Innocuous,
+        fract::fix_conflict,
+    ),
     ("crsql_version", Trust::Pure, version),
     ("crsql_upgrade", Trust::DirectOnly, upgrade::upgrade),
     ("crsql_after_insert", Trust::Innocuous, upgrade::replaced),
@@ -168,7 +179,7 @@ fn as_table(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     if arguments.len() == 1 && arguments.get(0) == ValueRef::Null {
         return Ok(Value::Null);
     }
-    convert::as_table(state, &table_name(arguments, "crsql_as_table")?)?;
+    migrate::as_table(state, &table_name(arguments, "crsql_as_table")?)?;
     Ok(Value::Null)
 }
 

@@ -6,7 +6,7 @@
 //! entry, functions
 //! changes, check, status, unpack, transaction_table, clset   virtual tables
 //! migrate  upgrade          changes of the schema; taking over databases of cr-sqlite
-//! capture  apply  convert  keys  repair   local writes, merges, registration, new keys, mending
+//! capture  apply  convert  fract  keys  repair   local writes, merges, registration, ordered lists, new keys, mending
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
@@ -27,6 +27,7 @@ mod convert;
 pub mod crdt;
 pub mod entry;
 mod error;
+mod fract;
 mod functions;
 mod keys;
 mod migrate;

@@ -379,6 +379,48 @@ texts! {
     REPAIR_TOUCH_SCHEMA = "repair/touch_schema.sql";
     /// Takes away what made them notice.
     REPAIR_UNTOUCH_SCHEMA = "repair/untouch_schema.sql";
+    /// The position of the row to come after.
+    FRACT_ANCHOR = "fract/anchor.sql";
+    /// The next position above.
+    FRACT_ABOVE = "fract/above.sql";
+    /// The next position below.
+    FRACT_BELOW = "fract/below.sql";
+    /// The position that a literal stands for.
+    FRACT_END = "fract/end.sql";
+    /// Whether another row is at the same position.
+    FRACT_SHARED = "fract/shared.sql";
+    /// Makes room between two rows at one position.
+    FRACT_SEPARATE = "fract/separate.sql";
+    /// Places inserted rows.
+    FRACT_INSERT_TRIGGER = "fract/insert_trigger.sql";
+    /// Places updated rows.
+    FRACT_MOVE_TRIGGER = "fract/move_trigger.sql";
+    /// Says what a table is ordered by.
+    FRACT_MARKER_TRIGGER = "fract/marker_trigger.sql";
+    /// An ordered table with the row to come after.
+    FRACT_VIEW = "fract/view.sql";
+    /// Serves inserts into the view.
+    FRACT_VIEW_INSERT_TRIGGER = "fract/view_insert_trigger.sql";
+    /// Serves updates of the view.
+    FRACT_VIEW_UPDATE_TRIGGER = "fract/view_update_trigger.sql";
+    /// Serves updates of the row to come after.
+    FRACT_VIEW_MOVE_TRIGGER = "fract/view_move_trigger.sql";
+    /// What was made under a name for an ordered table.
+    FRACT_OBJECTS = "fract/objects.sql";
+    /// The triggers that place a table's rows.
+    FRACT_OF_TABLE = "fract/of_table.sql";
+    /// Views of dropped tables.
+    FRACT_ORPHANS = "fract/orphans.sql";
+    /// What else goes by a name.
+    FRACT_NAME_TAKEN = "fract/name_taken.sql";
+    /// Removes a view.
+    FRACT_DROP_VIEW = "fract/drop_view.sql";
+    /// Places rows written without the triggers.
+    FRACT_SETTLE = "fract/settle.sql";
+    /// A row's position and the next one below.
+    FRACT_PLACE = "fract/place.sql";
+    /// Moves a row.
+    FRACT_SET_POSITION = "fract/set_position.sql";
 }
 
 /// What a placeholder of a text stands for; its type says how it is quoted.

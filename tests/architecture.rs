@@ -18,7 +18,10 @@ const LAYERS: [(&[&str], bool); 9] = [
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert", "keys", "repair"], false),
+    (
+        &["capture", "apply", "convert", "fract", "keys", "repair"],
+        false,
+    ),
     (&["migrate", "upgrade"], false),
     (
         &[

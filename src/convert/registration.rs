@@ -58,15 +58,6 @@ pub fn remove_orphans(state: &State, renewed: &str) -> Result<()> {
     orphans.into_iter().try_for_each(|id| unregister(state, id))
 }
 
-/// Makes the triggers of the open transaction's tables that gained columns anew. For the end of the
-/// transaction: no statement that runs these triggers may be under way.
-pub fn refresh_triggers(state: &State) -> Result<()> {
-    for id in state.take_stale_tables() {
-        make_triggers(state, id)?;
-    }
-    Ok(())
-}
-
 /// Makes a table's triggers anew, so that they name all its columns.
 pub fn make_triggers(state: &State, id: TableId) -> Result<()> {
     match state.table(id)? {

@@ -11,6 +11,7 @@ use crate::convert::{self, registration};
 use crate::crdt::change::TableId;
 use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
+use crate::fract;
 use crate::repair::{self, Scope};
 use crate::schema::Crr;
 use crate::schema::inspect::DeclaredTable;
@@ -46,6 +47,7 @@ fn open(state: &State, id: TableId) -> Result<()> {
     };
     let crr = state.registered(&crr, None)?;
     if crr.sessions == 0 {
+        fract::suspend::suspend(state, &crr.name)?;
         registration::replace_triggers(state, &crr, Phase::Session)?;
     }
     let connection = state.store.connection;
@@ -104,6 +106,7 @@ pub fn commit_all(state: &State) -> Result<()> {
             end(state, id, &table.name)?;
         } else {
             leave_behind(state, id)?;
+            fract::suspend::restore(state, &table.name)?;
         }
     }
     state.forget_tables();
@@ -150,14 +153,16 @@ fn end(state: &State, id: TableId, name: &str) -> Result<()> {
     }
     let declared_name = altered
         .as_ref()
-        .map_or(table.name.as_str(), |crr| &crr.name);
-    let declared = convert::declared_table(state, declared_name)?;
+        .map_or(table.name.as_str(), |crr| &crr.name)
+        .to_owned();
+    let declared = convert::declared_table(state, &declared_name)?;
     declared.check(connection)?;
     let made = match altered {
         Some(crr) => registration::settle(state, &crr),
         None => rebuilt(state, id, &declared, &table),
     };
-    made.map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
+    made.and_then(|()| fract::suspend::restore(state, &declared_name))
+        .map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
 }
 
 /// Takes over a table that was made anew under its old name. With another key it starts over.

@@ -4,9 +4,9 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, unpack, transaction_table, clset   virtual tables
+//! changes, check, status, unpack, transaction_table, clset   virtual tables
 //! migrate  upgrade          changes of the schema; taking over databases of cr-sqlite
-//! capture  apply  convert  keys   local writes, merges, upgrades, new keys
+//! capture  apply  convert  fract  keys  repair   local writes, merges, registration, ordered lists, new keys, mending
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
@@ -21,18 +21,22 @@
 mod apply;
 mod capture;
 mod changes;
+mod check;
 mod clset;
 mod convert;
 pub mod crdt;
 pub mod entry;
 mod error;
+mod fract;
 mod functions;
 mod keys;
 mod migrate;
+mod repair;
 mod schema;
 mod sql;
 mod sqlite;
 mod state;
+mod status;
 mod store;
 mod transaction_table;
 mod unique;

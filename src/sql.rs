@@ -10,7 +10,7 @@ macro_rules! texts {
 }
 
 /// The tables every database has, in the order of their making.
-pub const BOOTSTRAP: [&str; 11] = [
+pub const BOOTSTRAP: [&str; 14] = [
     include_str!("../sql/bootstrap/master.sql"),
     include_str!("../sql/bootstrap/site_id.sql"),
     include_str!("../sql/bootstrap/site_id_unique.sql"),
@@ -22,10 +22,13 @@ pub const BOOTSTRAP: [&str; 11] = [
     include_str!("../sql/bootstrap/parked_column.sql"),
     include_str!("../sql/bootstrap/parked_view.sql"),
     include_str!("../sql/bootstrap/former_names.sql"),
+    include_str!("../sql/bootstrap/peer_times.sql"),
+    include_str!("../sql/bootstrap/peer_insert.sql"),
+    include_str!("../sql/bootstrap/peer_update.sql"),
 ];
 
 /// How many tables `BOOTSTRAP_EXISTS` counts when all are there.
-pub const BOOTSTRAP_TABLES: i64 = 8;
+pub const BOOTSTRAP_TABLES: i64 = 9;
 
 texts! {
     /// Counts the tables of `BOOTSTRAP`.
@@ -216,6 +219,26 @@ texts! {
     ADD_COLUMN = "registry/add_column.sql";
     /// Moves with every change of the schema.
     SCHEMA_VERSION = "registry/schema_version.sql";
+    /// How far the peers are.
+    STATUS_PEERS = "status/peers.sql";
+    /// The tables to tell of.
+    STATUS_TABLES = "status/tables.sql";
+    /// Changes that a peer was not sent.
+    STATUS_UNSENT = "status/unsent.sql";
+    /// Parked changes of a table.
+    STATUS_PARKED = "status/parked.sql";
+    /// All parked changes.
+    STATUS_PARKED_ALL = "status/parked_all.sql";
+    /// Rows of a table.
+    STATUS_ROWS = "status/rows.sql";
+    /// Deleted rows of a table.
+    STATUS_TOMBSTONES = "status/tombstones.sql";
+    /// Bytes of a table's clock records.
+    STATUS_RECORDS_BYTES = "status/records_bytes.sql";
+    /// Entries of a table in the log.
+    STATUS_LOG_ENTRIES = "status/log_entries.sql";
+    /// Bytes of a table's entries in the log.
+    STATUS_LOG_BYTES = "status/log_bytes.sql";
     /// Whether anything is parked.
     PARKED_ANY = "parked/any.sql";
     /// Reads a parked change.
@@ -322,6 +345,82 @@ texts! {
     WORK_ABANDON = "work/abandon.sql";
     /// Takes part in the transaction.
     ENLIST = "work/enlist.sql";
+    /// The registered tables with their names, also of those without triggers.
+    REPAIR_TABLES = "repair/tables.sql";
+    /// All that is known of all keys.
+    REPAIR_KEYS = "repair/keys.sql";
+    /// All that is known of the keys of one table.
+    REPAIR_KEYS_OF = "repair/keys_of.sql";
+    /// The whole log.
+    REPAIR_LOG = "repair/log.sql";
+    /// The log of one table.
+    REPAIR_LOG_OF = "repair/log_of.sql";
+    /// All clock records of a table.
+    REPAIR_RECORDS = "repair/records.sql";
+    /// Overwrites a clock record.
+    REPAIR_SET_RECORD = "repair/set_record.sql";
+    /// The keys of a table, in any order.
+    REPAIR_ROW_KEYS = "repair/row_keys.sql";
+    /// The triggers of a registered table with their texts.
+    REPAIR_TRIGGERS_OF = "repair/triggers_of.sql";
+    /// All sites.
+    REPAIR_SITES = "repair/sites.sql";
+    /// What stays of tables that are not registered.
+    REPAIR_LEFTOVERS = "repair/leftovers.sql";
+    /// Columns of tables that are not registered.
+    REPAIR_STRAY_COLUMNS = "repair/stray_columns.sql";
+    /// Whether a table has its clock records.
+    REPAIR_HAS_RECORDS = "repair/has_records.sql";
+    /// Makes this database's site one of the others.
+    REPAIR_FORMER_SITE = "repair/former_site.sql";
+    /// Gives this database's log entries to another site.
+    REPAIR_LOG_SITES = "repair/log_sites.sql";
+    /// Lets other connections notice.
+    REPAIR_TOUCH_SCHEMA = "repair/touch_schema.sql";
+    /// Takes away what made them notice.
+    REPAIR_UNTOUCH_SCHEMA = "repair/untouch_schema.sql";
+    /// The position of the row to come after.
+    FRACT_ANCHOR = "fract/anchor.sql";
+    /// The next position above.
+    FRACT_ABOVE = "fract/above.sql";
+    /// The next position below.
+    FRACT_BELOW = "fract/below.sql";
+    /// The position that a literal stands for.
+    FRACT_END = "fract/end.sql";
+    /// Whether another row is at the same position.
+    FRACT_SHARED = "fract/shared.sql";
+    /// Makes room between two rows at one position.
+    FRACT_SEPARATE = "fract/separate.sql";
+    /// Places inserted rows.
+    FRACT_INSERT_TRIGGER = "fract/insert_trigger.sql";
+    /// Places updated rows.
+    FRACT_MOVE_TRIGGER = "fract/move_trigger.sql";
+    /// Says what a table is ordered by.
+    FRACT_MARKER_TRIGGER = "fract/marker_trigger.sql";
+    /// An ordered table with the row to come after.
+    FRACT_VIEW = "fract/view.sql";
+    /// Serves inserts into the view.
+    FRACT_VIEW_INSERT_TRIGGER = "fract/view_insert_trigger.sql";
+    /// Serves updates of the view.
+    FRACT_VIEW_UPDATE_TRIGGER = "fract/view_update_trigger.sql";
+    /// Serves updates of the row to come after.
+    FRACT_VIEW_MOVE_TRIGGER = "fract/view_move_trigger.sql";
+    /// What was made under a name for an ordered table.
+    FRACT_OBJECTS = "fract/objects.sql";
+    /// The triggers that place a table's rows.
+    FRACT_OF_TABLE = "fract/of_table.sql";
+    /// Views of dropped tables.
+    FRACT_ORPHANS = "fract/orphans.sql";
+    /// What else goes by a name.
+    FRACT_NAME_TAKEN = "fract/name_taken.sql";
+    /// Removes a view.
+    FRACT_DROP_VIEW = "fract/drop_view.sql";
+    /// Places rows written without the triggers.
+    FRACT_SETTLE = "fract/settle.sql";
+    /// A row's position and the next one below.
+    FRACT_PLACE = "fract/place.sql";
+    /// Moves a row.
+    FRACT_SET_POSITION = "fract/set_position.sql";
 }
 
 /// What a placeholder of a text stands for; its type says how it is quoted.

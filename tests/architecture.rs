@@ -18,9 +18,22 @@ const LAYERS: [(&[&str], bool); 9] = [
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert", "keys"], false),
+    (
+        &["capture", "apply", "convert", "fract", "keys", "repair"],
+        false,
+    ),
     (&["migrate", "upgrade"], false),
-    (&["changes", "transaction_table", "unpack", "clset"], false),
+    (
+        &[
+            "changes",
+            "check",
+            "status",
+            "transaction_table",
+            "unpack",
+            "clset",
+        ],
+        false,
+    ),
     (&["entry", "functions"], true),
 ];
 

@@ -499,6 +499,7 @@ impl World {
         for (text, expected) in [
             ("SELECT crsql_db_version()", model.db_version()),
             ("SELECT crsql_internal_sync_bit()", 0),
+            ("SELECT count(*) FROM crsql_check", 0),
         ] {
             let got = database.integer(text)?;
             if got != expected {

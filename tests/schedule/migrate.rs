@@ -264,7 +264,10 @@ impl World {
                 }
                 self.run(node, &ddl::commit_alter(&name))
             }
-            End::UndoneBySavepoint => self.run(node, &ddl::commit_alter(&new_name)),
+            End::UndoneBySavepoint => {
+                model.commit_alter(place);
+                self.run(node, &ddl::commit_alter(&new_name))
+            }
             End::Rollback => Ok(()),
         }
     }

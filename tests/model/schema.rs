@@ -121,7 +121,10 @@ impl Table {
                 let added = self.columns.last_mut().expect("it was added");
                 added.generated = true;
             }
-            Ddl::AddColumn(_) => self.cells.push(self.columns.len() - 1),
+            Ddl::AddColumn(_) => {
+                self.cells.push(self.columns.len() - 1);
+                self.has_fresh_name = true;
+            }
             Ddl::RenameColumn { column, name } => {
                 let column = &mut self.columns[*column];
                 let old = std::mem::replace(&mut column.name, name.clone());
@@ -186,6 +189,7 @@ impl Replica {
             }
         }
         self.note_change(&before, ddl, has_rows);
+        self.schema.noticed.remove(&place);
         match ddl {
             Ddl::AddColumn(_) => {
                 let table = &mut Rc::make_mut(&mut self.schema.tables)[place];

@@ -42,11 +42,6 @@ impl World {
     /// The changes that the sender would send, and its version.
     fn pull(&mut self, to: usize, delivery: &Delivery) -> Outcome<(Vec<Change>, i64)> {
         let (since, not_of) = match delivery.selection {
-            // A row that is created again where a column is not here yet: others keep that cell of its earlier life and
-            // name the creator as its author, who has to hear of it.
-            Selection::SinceCursor if !self.migrations.is_empty() => {
-                (self.nodes[to].cursors[delivery.from], None)
-            }
             Selection::SinceCursor => (
                 self.nodes[to].cursors[delivery.from],
                 Some(self.nodes[to].model.site),
@@ -298,7 +293,11 @@ fn gives_names_once(plan: &Plan, tables: &[Table]) -> bool {
     let applied = plan.migrations.iter().filter(|one| !one.is_skipped);
     let mut ddl = applied.flat_map(|one| one.ddl.iter().map(|ddl| (one.table, ddl)));
     ddl.all(|(place, ddl)| match ddl {
-        Ddl::AddColumn(column) => names.insert((place, &column.name)),
+        Ddl::AddColumn(column)
+        | Ddl::Rebuild {
+            added: Some((column, _)),
+            ..
+        } => names.insert((place, &column.name)),
         Ddl::RenameColumn { name, .. } => names.insert((place, name)),
         Ddl::DropTable => false,
         _ => true,

@@ -48,11 +48,15 @@ impl Table for TransactionTable {
     fn sync(&self) -> Result<()> {
         let state = &self.state;
         state.check_doomed()?;
-        state.store.connection.keeping_last_insert_rowid(|| {
-            session::commit_all(state)?;
-            migrate::refresh_triggers(state)
-        })?;
-        state.on_sync()
+        // A savepoint in the middle of a COMMIT would be one of a transaction that is over: SQLite crashes. What
+        // fails here makes SQLite roll the whole transaction back.
+        state.store.within_statement(|| {
+            state.store.connection.keeping_last_insert_rowid(|| {
+                session::commit_all(state)?;
+                migrate::refresh_triggers(state)
+            })?;
+            state.on_sync()
+        })
     }
 
     fn commit(&self) {

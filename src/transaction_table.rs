@@ -65,6 +65,9 @@ impl Table for TransactionTable {
     }
 
     fn savepoint(&self, index: i32) -> Result<()> {
+        // A statement begins that may change the schema, while one that wrote still waits to be read to its end
+        // (RETURNING): the count of changes has not moved.
+        self.state.distrust_tables();
         self.state.on_savepoint(index)
     }
 

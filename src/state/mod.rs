@@ -221,6 +221,11 @@ impl State {
         self.tables.borrow_mut().settle(changes);
     }
 
+    /// The schema may have changed although the count of changes did not move.
+    pub fn distrust_tables(&self) {
+        self.tables.borrow_mut().distrust();
+    }
+
     /// Whether the application has triggers, which may write to a row while its write is being recorded.
     pub fn has_other_triggers(&self) -> bool {
         self.tables.borrow().has_other_triggers()

@@ -58,10 +58,12 @@ impl Table for TransactionTable {
 
     fn commit(&self) {
         self.state.on_end();
+        self.state.keep_tables();
     }
 
     fn rollback(&self) {
         self.state.on_end();
+        self.state.forget_uncommitted_tables();
     }
 
     fn savepoint(&self, index: i32) -> Result<()> {
@@ -77,5 +79,6 @@ impl Table for TransactionTable {
 
     fn rollback_to(&self, index: i32) {
         self.state.on_rollback_to(index);
+        self.state.forget_uncommitted_tables();
     }
 }

@@ -25,6 +25,8 @@ pub const SQLITE_INNOCUOUS: i32 = 0x0020_0000;
 
 pub const SQLITE_PREPARE_PERSISTENT: u32 = 1;
 
+pub const SQLITE_TXN_WRITE: i32 = 2;
+
 pub const SQLITE_VTAB_INNOCUOUS: i32 = 2;
 
 struct Routines(*mut sqlite3_api_routines);

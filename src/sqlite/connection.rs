@@ -95,6 +95,12 @@ impl Connection {
         outcome
     }
 
+    /// Whether the open transaction may have changed `main`.
+    pub fn is_writing(self) -> bool {
+        // SAFETY: the handle is open, the name is a constant text.
+        unsafe { call!(txn_state(self.0, c"main".as_ptr())) == api::SQLITE_TXN_WRITE }
+    }
+
     /// Rows changed since the connection was opened. Moves whenever a statement that changed rows ends.
     pub fn total_changes(self) -> i64 {
         // SAFETY: the handle is open.

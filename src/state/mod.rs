@@ -200,12 +200,32 @@ impl State {
     /// any other place does not.
     fn verify_tables(&self) -> Result<()> {
         let changes = self.store.connection.total_changes();
-        let mut tables = self.tables.borrow_mut();
-        if self.is_enlisted.get() && tables.is_checked_at(changes) {
+        if self.is_enlisted.get() && self.tables.borrow().is_checked_at(changes) {
             return Ok(());
         }
         let version = self.store.schema_version()?;
-        tables.check(&self.store, version)
+        let is_known = self.tables.borrow().schema_version() == Some(version);
+        let is_uncommitted = !is_known && self.store.connection.is_writing();
+        // A schema that is rolled back gives its version back, too, and the next one will have it: that end must be
+        // heard of.
+        if is_uncommitted {
+            self.enlist()?;
+        }
+        let mut tables = self.tables.borrow_mut();
+        tables.check(&self.store, version, is_uncommitted)
+    }
+
+    /// The schema that is known was committed.
+    pub fn keep_tables(&self) {
+        self.tables.borrow_mut().keep();
+    }
+
+    /// Forgets a schema that may have been rolled back.
+    pub fn forget_uncommitted_tables(&self) {
+        let mut tables = self.tables.borrow_mut();
+        if tables.is_uncommitted() {
+            *tables = Tables::default();
+        }
     }
 
     /// The version of the schema that everything known of tables belongs to.

@@ -14,6 +14,8 @@ use std::rc::Rc;
 pub struct Tables {
     schema_version: Option<i64>,
     checked_at: Option<i64>,
+    /// Whether the open transaction may have made this version
+    is_uncommitted: bool,
     has_other_triggers: bool,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
@@ -28,18 +30,34 @@ impl Tables {
     }
 
     /// Takes note of the schema's version; another one empties the cache.
-    pub fn check(&mut self, store: &Store, schema_version: i64) -> Result<()> {
+    pub fn check(
+        &mut self,
+        store: &Store,
+        schema_version: i64,
+        is_uncommitted: bool,
+    ) -> Result<()> {
         self.checked_at = None;
         if self.schema_version != Some(schema_version) {
             let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
             let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
             *self = Tables {
                 schema_version: Some(schema_version),
+                is_uncommitted,
                 has_other_triggers: has_other_triggers.unwrap_or_default(),
                 ..Tables::default()
             };
         }
         Ok(())
+    }
+
+    /// No rollback takes the schema back any more.
+    pub fn keep(&mut self) {
+        self.is_uncommitted = false;
+    }
+
+    /// Whether a rollback may take the schema back that the cache belongs to.
+    pub fn is_uncommitted(&self) -> bool {
+        self.is_uncommitted
     }
 
     /// The version of the schema that the cache belongs to.

@@ -216,6 +216,8 @@ texts! {
     ADD_COLUMN = "registry/add_column.sql";
     /// Moves with every change of the schema.
     SCHEMA_VERSION = "registry/schema_version.sql";
+    /// Moves with every change of the temporary schema.
+    TEMP_VERSION = "registry/temp_version.sql";
     /// Whether anything is parked.
     PARKED_ANY = "parked/any.sql";
     /// Reads a parked change.

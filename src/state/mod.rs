@@ -205,14 +205,16 @@ impl State {
         }
         let version = self.store.schema_version()?;
         let is_known = self.tables.borrow().schema_version() == Some(version);
-        let is_uncommitted = !is_known && self.store.connection.is_writing();
+        let is_uncommitted = !is_known && self.store.connection.is_writing(c"main");
         // A schema that is rolled back gives its version back, too, and the next one will have it: that end must be
         // heard of.
         if is_uncommitted {
             self.enlist()?;
         }
         let mut tables = self.tables.borrow_mut();
-        tables.check(&self.store, version, is_uncommitted)
+        tables.check(version, is_uncommitted);
+        let is_heard = self.is_enlisted.get() || !self.store.connection.is_writing(c"temp");
+        tables.check_triggers(&self.store, self.store.temp_version()?, is_heard)
     }
 
     /// The schema that is known was committed.
@@ -223,6 +225,7 @@ impl State {
     /// Forgets a schema that may have been rolled back.
     pub fn forget_uncommitted_tables(&self) {
         let mut tables = self.tables.borrow_mut();
+        tables.distrust_triggers();
         if tables.is_uncommitted() {
             *tables = Tables::default();
         }

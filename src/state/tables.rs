@@ -17,6 +17,8 @@ pub struct Tables {
     /// Whether the open transaction may have made this version
     is_uncommitted: bool,
     has_other_triggers: bool,
+    /// The version of the temporary schema, whose triggers count, too
+    temp_version: Option<i64>,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
     /// The table that was asked for last, as it was spelled
@@ -30,24 +32,31 @@ impl Tables {
     }
 
     /// Takes note of the schema's version; another one empties the cache.
-    pub fn check(
-        &mut self,
-        store: &Store,
-        schema_version: i64,
-        is_uncommitted: bool,
-    ) -> Result<()> {
+    pub fn check(&mut self, schema_version: i64, is_uncommitted: bool) {
         self.checked_at = None;
         if self.schema_version != Some(schema_version) {
-            let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
-            let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
             *self = Tables {
                 schema_version: Some(schema_version),
                 is_uncommitted,
-                has_other_triggers: has_other_triggers.unwrap_or_default(),
                 ..Tables::default()
             };
         }
+    }
+
+    /// Takes note of the temporary schema's version, for as long as its rollback is heard of.
+    pub fn check_triggers(&mut self, store: &Store, version: i64, is_heard: bool) -> Result<()> {
+        if self.temp_version != Some(version) {
+            let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
+            let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
+            self.has_other_triggers = has_other_triggers.unwrap_or_default();
+            self.temp_version = is_heard.then_some(version);
+        }
         Ok(())
+    }
+
+    /// The temporary schema may have been rolled back.
+    pub fn distrust_triggers(&mut self) {
+        self.temp_version = None;
     }
 
     /// No rollback takes the schema back any more.

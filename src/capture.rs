@@ -66,7 +66,11 @@ pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     let note = state.take_note(crr.id, &key);
-    if state.is_capturing() && note != Some(Note::Recorded) {
+    if !state.is_capturing() {
+        state.note_unrecorded(&crr, &key)?;
+        return Ok(Value::Null);
+    }
+    if note != Some(Note::Recorded) {
         begin(state, &crr)?;
         record_insert(state, &crr, &key, note == Some(Note::Existing))?;
         state.settle();
@@ -159,6 +163,10 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         state.take_note(crr.id, &old_key);
     }
     if !state.is_capturing() {
+        state.note_unrecorded(&crr, &old_key)?;
+        if is_moved {
+            state.note_unrecorded(&crr, &new_key)?;
+        }
         return Ok(Value::Null);
     }
     if is_moved {
@@ -282,11 +290,13 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     state.take_note(crr.id, &key);
-    if state.is_capturing() {
-        begin(state, &crr)?;
-        record_delete(state, &crr, &key)?;
-        state.settle();
+    if !state.is_capturing() {
+        state.note_unrecorded(&crr, &key)?;
+        return Ok(Value::Null);
     }
+    begin(state, &crr)?;
+    record_delete(state, &crr, &key)?;
+    state.settle();
     Ok(Value::Null)
 }
 

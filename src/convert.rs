@@ -24,7 +24,7 @@ const RESERVED_NAMES: [&str; 8] = [
     "crsql_transaction",
 ];
 
-const RESERVED_BEGINNINGS: [&str; 2] = ["crsql_rows_", "sqlite_"];
+const RESERVED_BEGINNINGS: [&str; 3] = ["crsql_rows_", "crsql_digest_", "sqlite_"];
 
 /// Makes `name` a replicated table; its rows become changes of this database. A table that is one stays as it is.
 pub fn as_crr(state: &State, name: &str) -> Result<()> {
@@ -141,6 +141,7 @@ fn remove_orphans(state: &State) -> Result<()> {
     if !orphans.is_empty() {
         state.keep_version_floor()?;
     }
+    let has_digests = state.store.has_digests()?;
     for id in orphans {
         let argument = || [ValueRef::Integer(id)];
         let mut triggers = Vec::new();
@@ -163,6 +164,9 @@ fn remove_orphans(state: &State) -> Result<()> {
             sql::REMOVE_TABLE,
         ] {
             connection.prepare(text)?.run(argument())?;
+        }
+        if has_digests {
+            state.store.forget_tree(TableId(id))?;
         }
     }
     Ok(())

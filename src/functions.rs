@@ -5,6 +5,7 @@ use crate::convert;
 use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Trust, register, unregister};
@@ -18,7 +19,7 @@ const MAIN: &str = "main";
 const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 17] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 18] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
@@ -48,6 +49,7 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 17] = [
     ("crsql_capture_update", Trust::Innocuous, capture::update),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_digest", Trust::DirectOnly, digest::digest),
 ];
 
 /// Registers them all.

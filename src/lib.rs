@@ -5,7 +5,7 @@
 //! ```text
 //! entry, functions
 //! changes, unpack, transaction_table   virtual tables
-//! capture  apply  convert   local writes, merges, upgrades
+//! capture  apply  convert  digest   local writes, merges, upgrades, digests
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
@@ -22,6 +22,7 @@ mod capture;
 mod changes;
 mod convert;
 pub mod crdt;
+mod digest;
 pub mod entry;
 mod error;
 mod functions;

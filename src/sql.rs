@@ -19,6 +19,15 @@ pub const BOOTSTRAP: [&str; 7] = [
     include_str!("../sql/bootstrap/log.sql"),
 ];
 
+/// The tables of the digests, made when a digest is first asked for.
+pub const DIGEST_TABLES: [&str; 5] = [
+    include_str!("../sql/digest/create_state.sql"),
+    include_str!("../sql/digest/create_trees.sql"),
+    include_str!("../sql/digest/create_nodes.sql"),
+    include_str!("../sql/digest/create_dead.sql"),
+    include_str!("../sql/digest/create_touched.sql"),
+];
+
 /// How many tables `BOOTSTRAP_EXISTS` counts when all are there.
 pub const BOOTSTRAP_TABLES: i64 = 6;
 
@@ -163,6 +172,62 @@ texts! {
     WORK_ABANDON = "work/abandon.sql";
     /// Takes part in the transaction.
     ENLIST = "work/enlist.sql";
+    /// The log rows after a position.
+    LOG_SCAN_AFTER = "log/scan_after.sql";
+    /// Whether the tables of the digests are there.
+    DIGEST_EXISTS = "digest/exists.sql";
+    /// Up to where the digests are current.
+    DIGEST_STATE = "digest/state.sql";
+    /// Notes up to where the digests are current.
+    DIGEST_PUT_STATE = "digest/put_state.sql";
+    /// Notes a key that was written without a log entry.
+    DIGEST_TOUCH = "digest/touch.sql";
+    /// The keys noted.
+    DIGEST_TOUCHED = "digest/touched.sql";
+    /// Forgets the keys noted.
+    DIGEST_FORGET_TOUCHED = "digest/forget_touched.sql";
+    /// The roots of a table.
+    DIGEST_TREE = "digest/tree.sql";
+    /// Writes the roots of a table.
+    DIGEST_PUT_TREE = "digest/put_tree.sql";
+    /// The tables with roots.
+    DIGEST_KNOWN_TREES = "digest/known_trees.sql";
+    /// Forgets the roots of a table.
+    DIGEST_REMOVE_TREE = "digest/remove_tree.sql";
+    /// Forgets the nodes of a table.
+    DIGEST_REMOVE_NODES = "digest/remove_nodes.sql";
+    /// Forgets the deleted rows of a table.
+    DIGEST_REMOVE_ALL_DEAD = "digest/remove_all_dead.sql";
+    /// The node that a key belongs to.
+    DIGEST_NODE_FROM = "digest/node_from.sql";
+    /// The first node that ends after a key.
+    DIGEST_NODE_AFTER = "digest/node_after.sql";
+    /// The last node that ends before a key.
+    DIGEST_NODE_BEFORE = "digest/node_before.sql";
+    /// The last node that ends at a key or before.
+    DIGEST_NODE_UNTIL = "digest/node_until.sql";
+    /// The nodes that end in a range.
+    DIGEST_NODE_RANGE = "digest/node_range.sql";
+    /// Writes a node.
+    DIGEST_PUT_NODE = "digest/put_node.sql";
+    /// Removes the nodes that end in a range.
+    DIGEST_REMOVE_NODE_RANGE = "digest/remove_node_range.sql";
+    /// Removes the nodes above a level.
+    DIGEST_REMOVE_NODES_ABOVE = "digest/remove_nodes_above.sql";
+    /// Notes a deleted row.
+    DIGEST_PUT_DEAD = "digest/put_dead.sql";
+    /// Forgets a deleted row.
+    DIGEST_REMOVE_DEAD = "digest/remove_dead.sql";
+    /// The deleted rows of a range.
+    DIGEST_DEAD_RANGE = "digest/dead_range.sql";
+    /// The deleted rows of a table, by their records.
+    DIGEST_DEAD_RECORDS = "digest/dead_records.sql";
+    /// The rows of a range.
+    DIGEST_ROWS_IN_RANGE = "digest/rows_in_range.sql";
+    /// The ids of all registered tables.
+    DIGEST_TABLES_KNOWN = "digest/tables.sql";
+    /// How the database stores text.
+    ENCODING = "digest/encoding.sql";
 }
 
 /// What a placeholder of a text stands for; its type says how it is quoted.
@@ -222,6 +287,16 @@ pub fn join(separator: &str, items: impl IntoIterator<Item = String>) -> String 
 /// `row."name"`.
 pub fn column_of(row: &str, name: &str) -> String {
     format!("{row}.{}", quoted(name))
+}
+
+/// A column to be sorted by, BINARY like the key's index.
+pub fn ordered(row: &str, name: &str) -> String {
+    format!("{} COLLATE BINARY", column_of(row, name))
+}
+
+/// A column compared with a parameter, BINARY like the key's index.
+pub fn compared(row: &str, name: &str, comparison: &str, parameter: usize) -> String {
+    format!("{} {comparison} ?{parameter}", ordered(row, name))
 }
 
 /// The condition that row `t` has the key in the parameters from `first` on. BINARY, like the key's index,

@@ -18,7 +18,7 @@ const LAYERS: [(&[&str], bool); 8] = [
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert"], false),
+    (&["capture", "apply", "convert", "digest"], false),
     (&["changes", "transaction_table", "unpack"], false),
     (&["entry", "functions"], true),
 ];

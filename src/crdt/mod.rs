@@ -4,6 +4,8 @@
 
 pub mod change;
 pub mod clock;
+pub mod digest;
 pub mod key;
 pub mod merge;
+pub mod order;
 pub mod value;

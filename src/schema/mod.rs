@@ -5,5 +5,5 @@ pub mod inspect;
 pub mod key;
 pub mod triggers;
 
-pub use crr::{Column, Crr};
+pub use crr::{Column, Crr, KeyColumn};
 pub use key::Key;

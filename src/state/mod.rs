@@ -13,6 +13,7 @@ mod buffer;
 pub mod held;
 pub mod notes;
 mod records;
+pub mod rows;
 pub mod tables;
 pub mod transaction;
 
@@ -20,7 +21,7 @@ pub use held::HeldRow;
 
 use crate::crdt::change::TableId;
 use crate::error::{Error, Result};
-use crate::schema::Crr;
+use crate::schema::{Crr, Key};
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
@@ -169,6 +170,24 @@ impl State {
     /// Whether the application has triggers, which may write to a row while its write is being recorded.
     pub fn has_other_triggers(&self) -> bool {
         self.tables.borrow().has_other_triggers()
+    }
+
+    /// Whether a digest was ever asked for, so that there are trees to keep right.
+    pub fn has_digests(&self) -> Result<bool> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().has_digests())
+    }
+
+    /// Notes a write that is not recorded, for the digests: no log entry will tell of it. What a merge itself
+    /// writes has one.
+    pub fn note_unrecorded(&self, crr: &Crr, key: &Key) -> Result<()> {
+        let is_merged = self.is_merging.get() && !self.has_other_triggers();
+        if is_merged || !self.has_digests()? {
+            return Ok(());
+        }
+        self.store.touch(crr.id, key)?;
+        self.settle();
+        Ok(())
     }
 
     /// Forgets what is known of the schema.

@@ -15,6 +15,7 @@ pub struct Tables {
     schema_version: Option<i64>,
     checked_at: Option<i64>,
     has_other_triggers: bool,
+    has_digests: bool,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
     /// The table that was asked for last, as it was spelled
@@ -35,6 +36,7 @@ impl Tables {
             *self = Tables {
                 schema_version: Some(schema_version),
                 has_other_triggers: has_other_triggers.unwrap_or_default(),
+                has_digests: store.has_digests()?,
                 ..Tables::default()
             };
         }
@@ -45,6 +47,11 @@ impl Tables {
     /// Whether the application has triggers.
     pub fn has_other_triggers(&self) -> bool {
         self.has_other_triggers
+    }
+
+    /// Whether a digest was ever asked for.
+    pub fn has_digests(&self) -> bool {
+        self.has_digests
     }
 
     /// Lets go of statements that triggers of the application are part of: such a trigger may use

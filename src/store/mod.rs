@@ -1,6 +1,7 @@
 //! The internal tables: reading and writing them, and nothing about why.
 
 pub mod bootstrap;
+pub mod digest;
 pub mod log;
 pub mod row_clock;
 pub mod site;
@@ -40,6 +41,20 @@ pub enum Slot {
     CastReal,
     CastText,
     Enlist,
+    LogScanAfter,
+    DigestState,
+    DigestTouch,
+    DigestTree,
+    DigestNodeFrom,
+    DigestNodeAfter,
+    DigestNodeBefore,
+    DigestNodeUntil,
+    DigestNodeRange,
+    DigestPutNode,
+    DigestRemoveNodes,
+    DigestPutDead,
+    DigestRemoveDead,
+    DigestDeadRange,
 }
 
 impl Slot {
@@ -63,6 +78,20 @@ impl Slot {
             Slot::CastReal => sql::CAST_REAL,
             Slot::CastText => sql::CAST_TEXT,
             Slot::Enlist => sql::ENLIST,
+            Slot::LogScanAfter => sql::LOG_SCAN_AFTER,
+            Slot::DigestState => sql::DIGEST_STATE,
+            Slot::DigestTouch => sql::DIGEST_TOUCH,
+            Slot::DigestTree => sql::DIGEST_TREE,
+            Slot::DigestNodeFrom => sql::DIGEST_NODE_FROM,
+            Slot::DigestNodeAfter => sql::DIGEST_NODE_AFTER,
+            Slot::DigestNodeBefore => sql::DIGEST_NODE_BEFORE,
+            Slot::DigestNodeUntil => sql::DIGEST_NODE_UNTIL,
+            Slot::DigestNodeRange => sql::DIGEST_NODE_RANGE,
+            Slot::DigestPutNode => sql::DIGEST_PUT_NODE,
+            Slot::DigestRemoveNodes => sql::DIGEST_REMOVE_NODE_RANGE,
+            Slot::DigestPutDead => sql::DIGEST_PUT_DEAD,
+            Slot::DigestRemoveDead => sql::DIGEST_REMOVE_DEAD,
+            Slot::DigestDeadRange => sql::DIGEST_DEAD_RANGE,
         }
     }
 }

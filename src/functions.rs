@@ -7,6 +7,7 @@ use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::digest;
 use crate::error::{Error, Result};
+use crate::reconcile;
 use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
@@ -19,7 +20,7 @@ const MAIN: &str = "main";
 const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 18] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 19] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
@@ -50,6 +51,7 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 18] = [
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
     ("crsql_version", Trust::Pure, version),
     ("crsql_digest", Trust::DirectOnly, digest::digest),
+    ("crsql_reconcile", Trust::DirectOnly, reconcile::reconcile),
 ];
 
 /// Registers them all.

@@ -26,6 +26,7 @@ mod digest;
 pub mod entry;
 mod error;
 mod functions;
+mod reconcile;
 mod schema;
 mod sql;
 mod sqlite;

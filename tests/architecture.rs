@@ -12,13 +12,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom; the modules of one line are siblings, and whether siblings may import each other.
-const LAYERS: [(&[&str], bool); 8] = [
+const LAYERS: [(&[&str], bool); 9] = [
     (&["crdt", "error"], true),
     (&["sqlite", "sql"], true),
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
     (&["capture", "apply", "convert", "digest"], false),
+    (&["reconcile"], false),
     (&["changes", "transaction_table", "unpack"], false),
     (&["entry", "functions"], true),
 ];

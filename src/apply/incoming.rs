@@ -1,5 +1,6 @@
 //! A row inserted into `crsql_changes`, checked against this database before anything is done.
 
+use super::Change;
 use crate::crdt::change::{
     COUNTER_MAX, CausalLength, Claim, ColumnVersion, DbVersion, SENTINEL, SITE_ID_BYTES_MAX, Seq,
     column,
@@ -9,7 +10,6 @@ use crate::crdt::value::{Affinity, NumericText, Value, ValueRef, numeric_text, w
 use crate::error::{Error, Result};
 use crate::schema::{Column, Crr, Key};
 use crate::sql::{self, quoted};
-use crate::sqlite::value::Arguments;
 use crate::state::State;
 use crate::store::Slot;
 use std::borrow::Cow;
@@ -32,15 +32,14 @@ pub(super) struct Incoming<'a> {
 }
 
 /// Checks a row inserted into `crsql_changes`.
-pub(super) fn read<'a>(state: &State, arguments: Arguments<'a>) -> Result<Incoming<'a>> {
-    let table = read_name(arguments.get(column::TABLE), "table")?;
-    let cid = read_name(arguments.get(column::CID), "cid")?;
-    let cl = CausalLength(read_counter(arguments, column::CL, "cl")?);
-    let column_version =
-        ColumnVersion(read_counter(arguments, column::COL_VERSION, "col_version")?);
-    let version = DbVersion(read_counter(arguments, column::DB_VERSION, "db_version")?);
-    let seq = Seq(read_counter(arguments, column::SEQ, "seq")?);
-    let site = read_site(state, arguments.get(column::SITE_ID))?;
+pub(super) fn read<'a>(state: &State, change: &Change<'a>) -> Result<Incoming<'a>> {
+    let table = read_name(change[column::TABLE], "table")?;
+    let cid = read_name(change[column::CID], "cid")?;
+    let cl = CausalLength(read_counter(change, column::CL, "cl")?);
+    let column_version = ColumnVersion(read_counter(change, column::COL_VERSION, "col_version")?);
+    let version = DbVersion(read_counter(change, column::DB_VERSION, "db_version")?);
+    let seq = Seq(read_counter(change, column::SEQ, "seq")?);
+    let site = read_site(state, change[column::SITE_ID])?;
     let crr = state.table_by_name(&table)?.ok_or_else(|| {
         Error::Change(format!(
             "there is no replicated table {} here; make it and call SELECT crsql_as_crr({}) before merging its \
@@ -50,8 +49,8 @@ pub(super) fn read<'a>(state: &State, arguments: Arguments<'a>) -> Result<Incomi
         ))
     })?;
     crr.check_drift()?;
-    let (key, pk) = read_key(state, &crr, arguments.get(column::PK))?;
-    let cell = read_cell(state, &crr, &cid, arguments.get(column::VAL))?;
+    let (key, pk) = read_key(state, &crr, change[column::PK])?;
+    let cell = read_cell(state, &crr, &cid, change[column::VAL])?;
     let claim = if cell.is_some() {
         Claim::Cell(column_version)
     } else {
@@ -79,8 +78,8 @@ fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
     }
 }
 
-fn read_counter(arguments: Arguments<'_>, index: usize, column: &str) -> Result<u64> {
-    let number = match arguments.get(index) {
+fn read_counter(change: &Change<'_>, index: usize, column: &str) -> Result<u64> {
+    let number = match change[index] {
         ValueRef::Integer(integer) => Some(integer),
         ValueRef::Real(real) => whole_integer(real),
         ValueRef::Text(text) => match numeric_text(text) {

@@ -5,23 +5,31 @@
 
 mod incoming;
 
-use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal};
+use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};
 use crate::crdt::clock::RowClock;
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
-use crate::crdt::value::Value;
+use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
-use crate::schema::Crr;
 use crate::schema::crr::{slot, write_slot};
+use crate::schema::{Crr, Key};
 use crate::sql::{self, Part, quoted};
-use crate::sqlite::value::Arguments;
 use crate::state::transaction::Planned;
 use crate::state::{HeldRow, State};
 use incoming::Incoming;
 use std::rc::Rc;
 
+/// One change: the columns of `crsql_changes`.
+pub type Change<'a> = [ValueRef<'a>; column::COUNT];
+
+/// The table and the key of a change.
+pub fn identify(state: &State, change: &Change<'_>) -> Result<(Rc<Crr>, Key)> {
+    let incoming = incoming::read(state, change)?;
+    Ok((incoming.crr, incoming.key))
+}
+
 /// Merges one change; 0 if it was ignored, else a number that is not 0.
-pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
-    let incoming = incoming::read(state, arguments)?;
+pub fn apply(state: &State, change: &Change<'_>) -> Result<i64> {
+    let incoming = incoming::read(state, change)?;
     let Some(_merging) = state.start_merging() else {
         return Err(Error::Change(
             "a trigger inserted into crsql_changes while a merge was running; merge from the application".to_owned(),

@@ -42,7 +42,8 @@ impl Table for Changes {
 
     fn insert(&self, values: Arguments<'_>) -> Result<i64> {
         self.state.enlist()?;
-        apply::apply(&self.state, values)
+        let change = std::array::from_fn(|column| values.get(column));
+        apply::apply(&self.state, &change)
     }
 
     fn is_read_only() -> Error {

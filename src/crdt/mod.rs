@@ -7,5 +7,6 @@ pub mod clock;
 pub mod digest;
 pub mod key;
 pub mod merge;
+pub mod message;
 pub mod order;
 pub mod value;

@@ -1,10 +1,10 @@
 //! Reading the rows of one table in the order of its trees, with their digests.
 
 use crate::crdt::change::{CausalLength, ColumnVersion};
-use crate::crdt::clock::RowClock;
 use crate::crdt::digest::{Digest, Part, folded, key_rank, row_digest};
+use crate::crdt::key as packed_key;
 use crate::crdt::order;
-use crate::crdt::value::{Value, ValueRef};
+use crate::crdt::value::{Affinity, Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::key::canonical;
 use crate::schema::{Crr, Key};
@@ -20,23 +20,27 @@ pub type Range<'a> = (&'a [u8], &'a [u8]);
 /// One row, while a scan is at it.
 pub struct Row<'a> {
     names: &'a Names,
+    is_rowid_keyed: bool,
     /// Its packed key
     pub packed: &'a [u8],
     /// The values of its key, unless it is a deleted one
-    key: Vec<ValueRef<'a>>,
+    values: Vec<ValueRef<'a>>,
     /// Its causal length
     pub cl: CausalLength,
-    /// Its record
-    pub clock: Option<&'a RowClock>,
     /// Its cells that have a version
     pub cells: Vec<Cell<ValueRef<'a>>>,
 }
 
 impl Row<'_> {
+    /// The key.
+    pub fn key(&self) -> Result<Key> {
+        key_of_packed(self.is_rowid_keyed, self.packed)
+    }
+
     /// The key as bytes that sort.
     pub fn order(&self) -> Vec<u8> {
         match self.cl.is_live() {
-            true => order::encode(self.key.iter().copied()),
+            true => order::encode(self.values.iter().copied()),
             false => order::encode_packed(self.packed),
         }
     }
@@ -230,19 +234,6 @@ impl<'s> Source<'s> {
         })
     }
 
-    /// The key of a row as it sorts in a part.
-    pub fn order_of(&self, part: Part, key: &Key) -> Result<Vec<u8>> {
-        Ok(match (part, key) {
-            (Part::Dead, _) => order::encode_packed(&key.packed()),
-            (Part::Live, Key::Rowid(rowid)) => {
-                order::encode([ValueRef::Integer(*rowid)].into_iter())
-            }
-            (Part::Live, Key::Packed(_)) => {
-                order::encode(self.crr.key_values(key)?.iter().map(Value::as_ref))
-            }
-        })
-    }
-
     /// The digest of a row's state.
     pub fn digest_of(&self, key: &Key, row: &RowState) -> Digest {
         let cells: Vec<_> = row
@@ -284,11 +275,11 @@ impl<'s> Source<'s> {
             order::LAST => &[0xff, 0xff],
             high => bound(high)?,
         };
-        let names = &self.names;
+        let (crr, names) = (&self.crr, &self.names);
         self.state
             .store
             .each_dead(self.crr.id, (low, high), |packed, cl| {
-                visit(&dead_row(names, packed, cl))
+                visit(&dead_row(crr, names, packed, cl))
             })
     }
 
@@ -306,7 +297,7 @@ impl<'s> Source<'s> {
                 _ => continue,
             };
             let cl = CausalLength(records.integer(1) as u64);
-            visit(&dead_row(&self.names, &packed, cl))?;
+            visit(&dead_row(&self.crr, &self.names, &packed, cl))?;
         }
         Ok(())
     }
@@ -365,10 +356,10 @@ impl<'s> Source<'s> {
             };
             let row = Row {
                 names: &self.names,
+                is_rowid_keyed: crr.is_rowid_keyed,
                 packed: &key.packed(),
-                key: crr.key_columns.iter().enumerate().map(canonical).collect(),
+                values: crr.key_columns.iter().enumerate().map(canonical).collect(),
                 cl,
-                clock: clock.as_ref(),
                 cells: live_cells(crr, clock.as_ref(), |index| rows.value(width + index)),
             };
             if !visit(&row)? {
@@ -404,13 +395,55 @@ impl<'s> Source<'s> {
     }
 }
 
-fn dead_row<'a>(names: &'a Names, packed: &'a [u8], cl: CausalLength) -> Row<'a> {
+/// The key of a row as it sorts in a part.
+pub fn order_of(crr: &Crr, part: Part, key: &Key) -> Result<Vec<u8>> {
+    Ok(match (part, key) {
+        (Part::Dead, _) => order::encode_packed(&key.packed()),
+        (Part::Live, Key::Rowid(rowid)) => order::encode([ValueRef::Integer(*rowid)].into_iter()),
+        (Part::Live, Key::Packed(_)) => {
+            order::encode(crr.key_values(key)?.iter().map(Value::as_ref))
+        }
+    })
+}
+
+/// The key that sorts like this in a part.
+pub fn key_of(crr: &Crr, part: Part, bytes: &[u8]) -> Result<Key> {
+    match part {
+        Part::Dead => {
+            let packed = order::decode_packed(bytes).ok_or_else(foreign_key)?;
+            key_of_packed(crr.is_rowid_keyed, packed)
+        }
+        Part::Live => {
+            let values = order::decode(bytes, crr.key_columns.len()).ok_or_else(foreign_key)?;
+            // A whole number of a REAL column is a REAL in its key.
+            let stored = values.into_iter().zip(&crr.key_columns);
+            let stored = stored.map(|(value, column)| match (value, column.affinity) {
+                (Value::Integer(whole), Affinity::Real) => Value::Real(whole as f64),
+                (value, _) => value,
+            });
+            let stored: Vec<Value> = stored.collect();
+            crr.key_of_values(stored.iter().map(Value::as_ref))
+        }
+    }
+}
+
+fn key_of_packed(is_rowid_keyed: bool, packed: &[u8]) -> Result<Key> {
+    if !is_rowid_keyed {
+        return Ok(Key::Packed(packed.to_vec()));
+    }
+    match packed_key::unpack(packed).as_deref() {
+        Ok([Value::Integer(rowid)]) => Ok(Key::Rowid(*rowid)),
+        _ => Err(foreign_key()),
+    }
+}
+
+fn dead_row<'a>(crr: &Crr, names: &'a Names, packed: &'a [u8], cl: CausalLength) -> Row<'a> {
     Row {
         names,
+        is_rowid_keyed: crr.is_rowid_keyed,
         packed,
-        key: Vec::new(),
+        values: Vec::new(),
         cl,
-        clock: None,
         cells: Vec::new(),
     }
 }

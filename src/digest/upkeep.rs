@@ -7,7 +7,7 @@
 //! Why the keys of the log are enough: every recorded change of a row leaves an entry at a position that is
 //! higher than all before it, and an entry that goes is replaced by a later one of the same key.
 
-use super::source::Source;
+use super::source::{Source, order_of};
 use super::tree::TreeUpkeep;
 use crate::crdt::change::{DbVersion, Position, Seq, TableId};
 use crate::crdt::digest::{Digest, Part, Root, database_digest, folded, table_digest};
@@ -249,7 +249,7 @@ impl Touched {
                 let dead = cl.filter(|cl| !cl.is_live());
                 state.store.set_dead(table, &key.packed(), dead)?;
                 for (part, order) in Part::ALL.into_iter().zip(&mut order) {
-                    order.push(source.order_of(part, key)?);
+                    order.push(order_of(&crr, part, key)?);
                 }
             }
             let [live, dead] = order;

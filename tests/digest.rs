@@ -18,6 +18,8 @@ mod random;
 
 #[path = "digest/conversation.rs"]
 mod conversation;
+#[path = "digest/hostile.rs"]
+mod hostile;
 #[path = "digest/meaning.rs"]
 mod meaning;
 #[path = "digest/reconcile.rs"]

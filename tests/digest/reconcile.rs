@@ -6,9 +6,7 @@ use crate::checks::{assert_same, exec, one};
 use crate::conversation::{answer, converse, start};
 use crate::random::Random;
 use crate::support::{changes, merge, open, open_memory, scratch_dir};
-use crate::world::{
-    TABLES, assert_current, create, digest, logical_state, pull, schedules, step,
-};
+use crate::world::{TABLES, assert_current, create, digest, logical_state, pull, schedules, step};
 
 const MAX: i64 = 1 << 20;
 
@@ -171,7 +169,7 @@ fn the_author_of_a_row_is_kept() {
     exec(
         &author,
         "INSERT INTO num VALUES (1, 'a', 'b'); UPDATE num SET a = 'x'; INSERT INTO tag VALUES (x'01'); \
-         DELETE FROM tag",
+         DELETE FROM tag; INSERT INTO word VALUES ('whole', 1, 1)",
     );
     merge(&carrier, &changes(&author, 0));
     converse(&carrier, &receiver, MAX);
@@ -180,12 +178,28 @@ fn the_author_of_a_row_is_kept() {
     let of = |cid: &str, table: &str| {
         one::<Vec<u8>>(
             &receiver,
-            &format!("SELECT site_id FROM crsql_changes WHERE cid = '{cid}' AND \"table\" = '{table}'"),
+            &format!(
+                "SELECT site_id FROM crsql_changes WHERE cid = '{cid}' AND \"table\" = '{table}'"
+            ),
         )
     };
     assert_eq!(of("a", "num"), site);
     assert_eq!(of("-1", "tag"), site);
-    assert_eq!(of("b", "num"), carried, "a first insert is found by a scan of the log only");
+    assert_eq!(
+        of("zeta", "word"),
+        carried,
+        "who inserted a row that was never changed is not looked for"
+    );
+    exec(&carrier, "SELECT crsql_config_set('merge-equal-values', 1)");
+    exec(&author, "INSERT INTO word VALUES ('other', 1, 1)");
+    merge(&carrier, &changes(&author, 0));
+    exec(&receiver, "DELETE FROM word");
+    converse(&carrier, &receiver, MAX);
+    assert_eq!(
+        of("zeta", "word"),
+        site,
+        "unless equal values are settled by it"
+    );
 }
 
 #[test]
@@ -262,7 +276,10 @@ fn a_refused_row_leaves_the_database_as_it_was() {
         &right,
         "CREATE TABLE num (id INTEGER PRIMARY KEY, a CHECK (a <> 'bad'), b TEXT); SELECT crsql_as_crr('num')",
     );
-    exec(&left, "INSERT INTO num VALUES (1, 'good', 1), (2, 'bad', 2)");
+    exec(
+        &left,
+        "INSERT INTO num VALUES (1, 'good', 1), (2, 'bad', 2)",
+    );
     let mut message = start(&left);
     let before = digest(&right);
     let error = loop {

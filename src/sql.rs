@@ -176,6 +176,8 @@ texts! {
     LOG_SCAN_AFTER = "log/scan_after.sql";
     /// Whether the tables of the digests are there.
     DIGEST_EXISTS = "digest/exists.sql";
+    /// Takes the write lock.
+    DIGEST_LOCK = "digest/lock.sql";
     /// Up to where the digests are current.
     DIGEST_STATE = "digest/state.sql";
     /// Notes up to where the digests are current.

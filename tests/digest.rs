@@ -20,6 +20,8 @@ mod random;
 mod conversation;
 #[path = "digest/hostile.rs"]
 mod hostile;
+#[path = "digest/large.rs"]
+mod large;
 #[path = "digest/meaning.rs"]
 mod meaning;
 #[path = "digest/reconcile.rs"]

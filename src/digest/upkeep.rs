@@ -49,25 +49,26 @@ pub fn digest_of_all<'a>(roots: impl Iterator<Item = (&'a str, Root, Root)>) -> 
 
 /// What is stored, if nothing was written since.
 pub fn current(state: &State) -> Result<Option<DigestState>> {
-    if !state.has_digests()? {
-        return Ok(None);
-    }
-    let Some(known) = state.store.digest_state()? else {
+    let Some(schema) = state.schema_with_digests()? else {
         return Ok(None);
     };
-    let end = state.store.last_position()?.unwrap_or(BEGINNING);
-    let is_current =
-        !known.is_touched && end <= known.at && known.schema == state.store.schema_version()?;
-    Ok(is_current.then_some(known))
+    let known = state.store.digest_state()?;
+    Ok(known.filter(|known| !known.is_behind && known.schema == schema))
+}
+
+/// Makes the tables of the digests where they are not there yet, and takes the write lock.
+pub fn prepare(state: &State) -> Result<()> {
+    if state.schema_with_digests()?.is_none() {
+        state.store.create_digests()?;
+        state.forget_tables();
+    }
+    state.store.lock_digests()
 }
 
 /// Brings the trees up to date; what was written must be in the log already. The caller can undo it.
 pub fn bring_up(state: &State) -> Result<()> {
     let store = &state.store;
-    if !state.has_digests()? {
-        store.create_digests()?;
-        state.forget_tables();
-    }
+    prepare(state)?;
     let known = store.digest_state()?;
     let schema = store.schema_version()?;
     let tables = tables(state)?;

@@ -78,6 +78,9 @@ fn converse(state: &State, message: Option<Message>, budget: usize) -> Result<Op
             }));
         }
     };
+    if !message.rows.is_empty() {
+        upkeep::prepare(state)?;
+    }
     let merged = rows::merge(state, &message.rows)?;
     bring_up(state)?;
     let mut answer = Answer::new(state, budget)?;

@@ -172,17 +172,17 @@ impl State {
         self.tables.borrow().has_other_triggers()
     }
 
-    /// Whether a digest was ever asked for, so that there are trees to keep right.
-    pub fn has_digests(&self) -> Result<bool> {
+    /// The version of the schema if a digest was ever asked for, so that there are trees to keep right.
+    pub fn schema_with_digests(&self) -> Result<Option<i64>> {
         self.verify_tables()?;
-        Ok(self.tables.borrow().has_digests())
+        Ok(self.tables.borrow().schema_with_digests())
     }
 
     /// Notes a write that is not recorded, for the digests: no log entry will tell of it. What a merge itself
     /// writes has one.
     pub fn note_unrecorded(&self, crr: &Crr, key: &Key) -> Result<()> {
         let is_merged = self.is_merging.get() && !self.has_other_triggers();
-        if is_merged || !self.has_digests()? {
+        if is_merged || self.schema_with_digests()?.is_none() {
             return Ok(());
         }
         self.store.touch(crr.id, key)?;

@@ -49,9 +49,9 @@ impl Tables {
         self.has_other_triggers
     }
 
-    /// Whether a digest was ever asked for.
-    pub fn has_digests(&self) -> bool {
-        self.has_digests
+    /// The version of the schema at the last check, if a digest was ever asked for.
+    pub fn schema_with_digests(&self) -> Option<i64> {
+        self.schema_version.filter(|_| self.has_digests)
     }
 
     /// Lets go of statements that triggers of the application are part of: such a trigger may use

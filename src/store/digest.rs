@@ -42,8 +42,8 @@ pub struct DigestState {
     pub schema: i64,
     /// The digest of the database then
     pub digest: Digest,
-    /// Whether rows were written since without a log entry
-    pub is_touched: bool,
+    /// Whether rows were written since
+    pub is_behind: bool,
 }
 
 /// The roots of one table.
@@ -131,6 +131,11 @@ impl Store {
             .try_for_each(|text| self.connection.execute(text))
     }
 
+    /// Takes the write lock: a transaction that reads first may be refused it later.
+    pub fn lock_digests(&self) -> Result<()> {
+        self.connection.execute(sql::DIGEST_LOCK)
+    }
+
     /// Up to where the digests are current; none if they never were.
     pub fn digest_state(&self) -> Result<Option<DigestState>> {
         self.with(Slot::DigestState, |state| {
@@ -142,7 +147,7 @@ impl Store {
                     },
                     schema: row.integer(2),
                     digest: digest(row, 3)?,
-                    is_touched: row.integer(4) != 0,
+                    is_behind: row.integer(4) != 0,
                 })
             })
         })?

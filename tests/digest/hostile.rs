@@ -92,7 +92,7 @@ fn a_message_that_was_cut_or_altered_on_the_way_is_refused() {
 fn a_made_up_message_does_no_harm() {
     let messages = messages();
     let mut refused = 0;
-    for seed in 0..schedules() * 8 {
+    for seed in 0..schedules() * 5 {
         let mut random = Random::new(seed);
         let connection = filled(6);
         let message = random.pick(&messages).clone();

@@ -28,7 +28,7 @@ pub fn schedules() -> u64 {
     std::env::var("CRSQL_SCHEDULES")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(60)
+        .unwrap_or(30)
         .min(400)
 }
 

@@ -206,8 +206,6 @@ texts! {
     DIGEST_NODE_AFTER = "digest/node_after.sql";
     /// The last node that ends before a key.
     DIGEST_NODE_BEFORE = "digest/node_before.sql";
-    /// The last node that ends at a key or before.
-    DIGEST_NODE_UNTIL = "digest/node_until.sql";
     /// The nodes that end in a range.
     DIGEST_NODE_RANGE = "digest/node_range.sql";
     /// Writes a node.

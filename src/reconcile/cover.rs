@@ -3,7 +3,6 @@
 use crate::crdt::change::TableId;
 use crate::crdt::digest::{Part, folded};
 use crate::crdt::message::{KeyRange, Place, SentNode, short};
-use crate::crdt::order;
 use crate::digest::source::{Range, Source};
 use crate::error::Result;
 use crate::store::Store;
@@ -127,26 +126,14 @@ impl Side<'_, '_> {
         Ok(high.to_vec())
     }
 
-    /// The highest node that holds the rows right after `low` and none outside of the range.
-    fn highest_node(
-        &mut self,
-        (low, high): Range<'_>,
-        level_max: u8,
-    ) -> Result<Option<(u8, Node)>> {
+    /// The highest node that ends in the range. It may begin before the range, where the key before the range
+    /// is no end of a node here: then its rows before the range are compared once more.
+    fn highest_node(&self, (low, high): Range<'_>, level_max: u8) -> Result<Option<(u8, Node)>> {
         for level in (1..=level_max).rev() {
-            let own = self.level(level);
-            let Some(node) = self.store.node_after(own, low)? else {
-                continue;
-            };
-            if node.last.as_slice() > high {
-                continue;
+            let node = self.store.node_after(self.level(level), low)?;
+            if let Some(node) = node.filter(|node| node.last.as_slice() <= high) {
+                return Ok(Some((level, node)));
             }
-            let start = self.store.node_until(own, low)?.map(|node| node.last);
-            let start = start.as_deref().unwrap_or(order::FIRST);
-            if start < low && self.has_rows((start, low))? {
-                continue;
-            }
-            return Ok(Some((level, node)));
         }
         Ok(None)
     }

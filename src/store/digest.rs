@@ -288,11 +288,6 @@ impl Store {
         self.find_node(Slot::DigestNodeBefore, level, key)
     }
 
-    /// The last node that ends at a key or before.
-    pub fn node_until(&self, level: Level, key: &[u8]) -> Result<Option<Node>> {
-        self.find_node(Slot::DigestNodeUntil, level, key)
-    }
-
     /// Reads the nodes that end after `low` and not after `high`.
     pub fn each_node(
         &self,

@@ -164,6 +164,37 @@ fn values_inherited_by_a_new_life_reach_the_other_side() {
 }
 
 #[test]
+fn few_messages_settle_a_few_rows() {
+    for (first, second, most) in [
+        ("INSERT INTO num VALUES (1, 1, 1)", "SELECT 1", 5),
+        (
+            "INSERT INTO num VALUES (1, 1, 1)",
+            "INSERT INTO num VALUES (1, 2, 2)",
+            4,
+        ),
+        (
+            "INSERT INTO num VALUES (1, 1, 1)",
+            "INSERT INTO num VALUES (1, 1, 1); DELETE FROM num",
+            4,
+        ),
+    ] {
+        let (left, right) = (replica(), replica());
+        for side in [&left, &right] {
+            exec(side, "INSERT INTO num VALUES (2, 2, 2)");
+        }
+        exec(&left, first);
+        exec(&right, second);
+        let figures = converse(&left, &right, MAX);
+        assert_equal(&left, &right, second);
+        assert!(
+            figures.messages <= most,
+            "{first} and {second}: {figures:?}"
+        );
+        assert!(figures.bytes < 900, "{first} and {second}: {figures:?}");
+    }
+}
+
+#[test]
 fn the_author_of_a_row_is_kept() {
     let (author, carrier, receiver) = (replica(), replica(), replica());
     exec(

@@ -14,6 +14,7 @@ mod support;
 mod checks;
 
 #[path = "schedule/random.rs"]
+#[allow(dead_code)] // not all of its choices are needed here
 mod random;
 
 #[path = "digest/conversation.rs"]

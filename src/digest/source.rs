@@ -4,7 +4,7 @@ use crate::crdt::change::{CausalLength, ColumnVersion};
 use crate::crdt::digest::{Digest, Part, folded, key_rank, row_digest};
 use crate::crdt::key as packed_key;
 use crate::crdt::order;
-use crate::crdt::value::{Affinity, Value, ValueRef};
+use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::key::canonical;
 use crate::schema::{Crr, Key};
@@ -404,27 +404,6 @@ pub fn order_of(crr: &Crr, part: Part, key: &Key) -> Result<Vec<u8>> {
             order::encode(crr.key_values(key)?.iter().map(Value::as_ref))
         }
     })
-}
-
-/// The key that sorts like this in a part.
-pub fn key_of(crr: &Crr, part: Part, bytes: &[u8]) -> Result<Key> {
-    match part {
-        Part::Dead => {
-            let packed = order::decode_packed(bytes).ok_or_else(foreign_key)?;
-            key_of_packed(crr.is_rowid_keyed, packed)
-        }
-        Part::Live => {
-            let values = order::decode(bytes, crr.key_columns.len()).ok_or_else(foreign_key)?;
-            // A whole number of a REAL column is a REAL in its key.
-            let stored = values.into_iter().zip(&crr.key_columns);
-            let stored = stored.map(|(value, column)| match (value, column.affinity) {
-                (Value::Integer(whole), Affinity::Real) => Value::Real(whole as f64),
-                (value, _) => value,
-            });
-            let stored: Vec<Value> = stored.collect();
-            crr.key_of_values(stored.iter().map(Value::as_ref))
-        }
-    }
 }
 
 fn key_of_packed(is_rowid_keyed: bool, packed: &[u8]) -> Result<Key> {

@@ -309,17 +309,21 @@ fn rows_replaced_by_a_later_unique_index_leave_the_digest() {
     create(&connection);
     exec(
         &connection,
-        "INSERT INTO num VALUES (1, 1, 'x'), (2, 2, 'y')",
+        "WITH RECURSIVE c (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM c WHERE i < 2000) \
+         INSERT INTO num SELECT i, i, 'x' FROM c",
     );
     digest(&connection);
     exec(
         &connection,
-        "CREATE UNIQUE INDEX num_a ON num (a); INSERT OR REPLACE INTO num VALUES (3, 2, 'z')",
+        "CREATE UNIQUE INDEX num_a ON num (a); INSERT OR REPLACE INTO num VALUES (3000, 2, 'z')",
     );
-    assert_eq!(one::<i64>(&connection, "SELECT count(*) FROM num"), 2);
+    assert_eq!(one::<i64>(&connection, "SELECT count(*) FROM num"), 2000);
     let replaced = digest(&connection);
     assert_eq!(replaced, digest_from_scratch(&connection));
-    exec(&connection, "INSERT OR REPLACE INTO num VALUES (4, 2, 'z')");
+    exec(
+        &connection,
+        "INSERT OR REPLACE INTO num VALUES (4000, 3, 'z')",
+    );
     assert_eq!(digest(&connection), digest_from_scratch(&connection));
     exec(
         &connection,

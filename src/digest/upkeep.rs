@@ -84,27 +84,17 @@ pub fn bring_up(state: &State) -> Result<()> {
             _ => is_exact(state, crr)?,
         };
         let upkeep = match stored {
-            Some(tree) if is_exact && describes(&tree.columns, crr) => Upkeep {
-                tree: Tree { is_exact, ..tree },
-                is_new: false,
-            },
+            Some(tree) if is_exact && tree.is_exact && describes(&tree.columns, crr) => {
+                kept(tree, crr)
+            }
             _ => rebuilt(state, crr, is_exact)?,
         };
         trees.insert(crr.id, upkeep);
     }
     let at = known.map_or(BEGINNING, |known| known.at);
     follow(state, at, &mut trees)?;
-    let mut is_exact = true;
-    for crr in &tables {
-        if let Some(upkeep) = trees.get(&crr.id) {
-            is_exact &= upkeep.tree.is_exact;
-            let columns = columns_of(crr);
-            let tree = Tree {
-                columns,
-                ..upkeep.tree.clone()
-            };
-            store.put_tree(crr.id, &tree)?;
-        }
+    for (table, upkeep) in trees.iter().filter(|(_, upkeep)| upkeep.is_changed) {
+        store.put_tree(*table, &upkeep.tree)?;
     }
     let roots = tables.iter().filter_map(|crr| {
         let tree = &trees.get(&crr.id)?.tree;
@@ -113,7 +103,10 @@ pub fn bring_up(state: &State) -> Result<()> {
     let digest = digest_of_all(roots);
     let end = store.last_position()?.unwrap_or(BEGINNING).max(at);
     // A version that the schema never has: the digests of such tables are made anew each time.
-    let schema = if is_exact { schema } else { -1 };
+    let schema = match trees.values().all(|upkeep| upkeep.tree.is_exact) {
+        true => schema,
+        false => -1,
+    };
     store.put_digest_state(end, schema, &digest)?;
     state.settle();
     Ok(())
@@ -124,6 +117,18 @@ struct Upkeep {
     tree: Tree,
     /// Whether they were just made from the rows as they are
     is_new: bool,
+    /// Whether they have to be written
+    is_changed: bool,
+}
+
+/// Trees that only have to follow the log.
+fn kept(tree: Tree, crr: &Crr) -> Upkeep {
+    let columns = columns_of(crr);
+    Upkeep {
+        is_changed: tree.columns != columns,
+        tree: Tree { columns, ..tree },
+        is_new: false,
+    }
 }
 
 fn rebuilt(state: &State, crr: &Rc<Crr>, is_exact: bool) -> Result<Upkeep> {
@@ -137,7 +142,11 @@ fn rebuilt(state: &State, crr: &Rc<Crr>, is_exact: bool) -> Result<Upkeep> {
         live: root(Part::Live)?,
         dead: root(Part::Dead)?,
     };
-    Ok(Upkeep { tree, is_new: true })
+    Ok(Upkeep {
+        tree,
+        is_new: true,
+        is_changed: true,
+    })
 }
 
 /// Forgets the trees of tables that are no longer there.

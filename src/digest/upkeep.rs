@@ -263,6 +263,7 @@ impl Touched {
                 }
             }
             let [live, dead] = order;
+            upkeep.is_changed = true;
             upkeep.tree.live =
                 TreeUpkeep::new(&state.store, &mut source, Part::Live).update(live)?;
             upkeep.tree.dead =

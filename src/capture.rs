@@ -9,7 +9,7 @@ use crate::crdt::value::Value;
 use crate::error::{Error, Result};
 use crate::schema::crr::slot;
 use crate::schema::triggers::COLUMNS_PER_SET;
-use crate::schema::{Crr, Key};
+use crate::schema::{Crr, Key, late};
 use crate::sql;
 use crate::sqlite::value::Arguments;
 use crate::state::State;
@@ -42,12 +42,13 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
     Ok((crr, arguments.from(IDENTITY_ARGUMENTS)))
 }
 
-/// Gets ready to record a write.
-fn begin(state: &State, crr: &Rc<Crr>) -> Result<()> {
-    crr.check_drift()?;
+/// Gets ready to record a write: gives the table with all its columns. `newcomer` is a row that was just
+/// inserted.
+fn begin(state: &State, crr: &Rc<Crr>, newcomer: Option<&Key>) -> Result<Rc<Crr>> {
     state.enlist()?;
     state.flush_held()?;
-    state.relieve()
+    state.relieve()?;
+    state.registered(crr, newcomer)
 }
 
 /// BEFORE INSERT, BEFORE UPDATE: the new key is there already.
@@ -55,8 +56,10 @@ pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
     if state.is_capturing() {
         state.enlist()?;
-        state.leave_note(crr.id, crr.key_of(arguments)?, Note::Existing);
-        state.settle();
+        let crr = state.registered(&crr, None)?;
+        let key = crr.key_of(arguments)?;
+        let late = state.late_in_row(&crr, &key)?;
+        state.leave_note(crr.id, key, Note::Existing(late));
     }
     Ok(Value::Null)
 }
@@ -70,19 +73,41 @@ pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         state.note_unrecorded(&crr, &key)?;
         return Ok(Value::Null);
     }
-    if note != Some(Note::Recorded) {
-        begin(state, &crr)?;
-        record_insert(state, &crr, &key, note == Some(Note::Existing))?;
-        state.settle();
+    if note == Some(Note::Recorded) {
+        return Ok(Value::Null);
     }
+    // The trigger knows the columns that were captured before it noticed others.
+    let late = arguments.from(crr.key_arguments().count());
+    let holds_late = !crr.late_of(late).is_empty();
+    let crr = begin(state, &crr, Some(&key))?;
+    let new = NewRow {
+        crr: &crr,
+        key: &key,
+        needs_record: holds_late || crr.has_uncaptured_late(),
+    };
+    match note {
+        Some(Note::Existing(late)) => record_insert(state, &new, Some(late))?,
+        _ => record_insert(state, &new, None)?,
+    }
+    state.settle();
     Ok(Value::Null)
 }
 
-fn record_insert(state: &State, crr: &Rc<Crr>, key: &Key, was_there: bool) -> Result<()> {
-    match state.find_clock(crr, key)? {
-        None if was_there => record_replace(state, crr, key, RowClock::pristine()),
-        None => record_first_insert(state, crr, key),
-        Some(clock) if !clock.cl.is_live() => {
+/// A row that was inserted.
+struct NewRow<'a> {
+    crr: &'a Rc<Crr>,
+    key: &'a Key,
+    /// Whether some late column holds its default, as the rows do that were there before the column
+    needs_record: bool,
+}
+
+/// `replaced` are the late columns that held their default in the row that was there, if one was.
+fn record_insert(state: &State, new: &NewRow<'_>, replaced: Option<Vec<ColumnId>>) -> Result<()> {
+    let (crr, key) = (new.crr, new.key);
+    match (state.find_clock(crr, key)?, replaced) {
+        (None, Some(late)) => record_replace(state, crr, key, pristine(late)),
+        (None, None) => record_first_insert(state, new),
+        (Some(clock), _) if !clock.cl.is_live() => {
             if exists(state, crr, key)? {
                 record_new_life(state, crr, key, clock)
             } else {
@@ -90,16 +115,34 @@ fn record_insert(state: &State, crr: &Rc<Crr>, key: &Key, was_there: bool) -> Re
             }
         }
         // A trigger of the application updated the new row before this one ran.
-        Some(clock) if !was_there && clock.base == Base::Pristine => {
-            record_first_insert(state, crr, key)
+        (Some(mut clock), None) if clock.base == Base::Pristine => {
+            record_first_insert(state, new)?;
+            clock.base = Base::PristineTo(crr.next_column);
+            state.save_clock(crr, key, clock)
         }
-        Some(clock) => record_replace(state, crr, key, clock),
+        (Some(mut clock), late) => {
+            clock.uncovered = late.unwrap_or_default();
+            record_replace(state, crr, key, clock)
+        }
     }
 }
 
-fn record_first_insert(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
+/// The clock of a row without a record, given the late columns that hold their default.
+fn pristine(late: Vec<ColumnId>) -> RowClock {
+    RowClock {
+        uncovered: late,
+        ..RowClock::pristine()
+    }
+}
+
+fn record_first_insert(state: &State, new: &NewRow<'_>) -> Result<()> {
+    let (crr, key) = (new.crr, new.key);
     let at = state.reserve(crr.insert_stride())?;
-    state.log_first_insert(crr, key, at, LOCAL)
+    state.log_first_insert(crr, key, at, LOCAL)?;
+    match new.needs_record {
+        true => state.save_clock(crr, key, RowClock::inserted_with(crr.next_column)),
+        false => Ok(()),
+    }
 }
 
 /// The row was deleted before and is there again.
@@ -138,53 +181,150 @@ fn next_versions(crr: &Rc<Crr>, clock: &RowClock) -> Vec<(ColumnId, ColumnVersio
     .collect()
 }
 
+/// What an update did to a row.
+struct Update {
+    old_key: Key,
+    new_key: Key,
+    /// The columns that changed, as far as the trigger names them
+    changed: Vec<ColumnId>,
+    /// Whether no other column can have changed, or another trigger asks for those
+    names_all: bool,
+    /// The late columns that held their default before
+    late: Vec<ColumnId>,
+}
+
 /// AFTER UPDATE.
 pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
-    let key_arguments = crr.key_arguments().count();
-    let old_key = crr.key_of(arguments)?;
-    let is_same = arguments
-        .take(key_arguments)
-        .iter()
-        .eq(arguments.from(key_arguments).take(key_arguments).iter());
-    let new_key = if is_same {
-        old_key.clone()
-    } else {
-        crr.key_of(arguments.from(key_arguments))?
-    };
-    let is_moved = old_key != new_key;
-    let sets = arguments.from(2 * key_arguments);
-    if is_moved && !sets.is_empty() && crr.columns.len() > COLUMNS_PER_SET {
-        // The trigger of the key records the whole row.
+    let (old_key, new_key, rest) = moved_keys(&crr, arguments)?;
+    let (late, sets) = (
+        rest.take(crr.late_arguments()),
+        rest.from(crr.late_arguments()),
+    );
+    let is_one_of_many = !sets.is_empty() && crr.captured().len() > COLUMNS_PER_SET;
+    if old_key != new_key && is_one_of_many {
+        // The trigger of all updates records the whole row.
         return Ok(Value::Null);
     }
-    let note = state.take_note(crr.id, &new_key);
+    let update = Update {
+        changed: changed_columns(&crr, sets),
+        names_all: is_one_of_many || !crr.is_unregistered && !crr.has_uncaptured(),
+        late: crr.late_of(late),
+        old_key,
+        new_key,
+    };
+    record(state, &crr, update)
+}
+
+/// The keys before and after an update, and the arguments behind them.
+fn moved_keys<'a>(crr: &Crr, arguments: Arguments<'a>) -> Result<(Key, Key, Arguments<'a>)> {
+    let count = crr.key_arguments().count();
+    let (old, new) = (arguments.take(count), arguments.from(count).take(count));
+    let old_key = crr.key_of(old)?;
+    let new_key = match old.iter().eq(new.iter()) {
+        true => old_key.clone(),
+        false => crr.key_of(new)?,
+    };
+    Ok((old_key, new_key, arguments.from(2 * count)))
+}
+
+/// BEFORE UPDATE in an alter session: keeps the row to compare it with what comes of it.
+pub fn before(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    let (crr, arguments) = table(state, arguments)?;
+    if state.is_capturing() {
+        let crr = begin(state, &crr, None)?;
+        let key = crr.key_of(arguments)?;
+        if let Some(values) = cells(state, &crr, &key)? {
+            state.keep_before(crr.id, key, values);
+        }
+    }
+    Ok(Value::Null)
+}
+
+/// AFTER UPDATE in an alter session.
+pub fn after(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    let (crr, arguments) = table(state, arguments)?;
+    let (old_key, new_key, _) = moved_keys(&crr, arguments)?;
+    let old = state.take_before(crr.id, &old_key);
+    let new = cells(state, &crr, &new_key)?;
+    let (mut changed, mut late) = (Vec::new(), Vec::new());
+    for (index, column) in crr.columns.iter().enumerate() {
+        let value_of =
+            |row: &Option<Vec<Value>>| row.as_ref().and_then(|row| row.get(index).cloned());
+        let (old, new) = (value_of(&old), value_of(&new));
+        // Without the row as it was, every column counts as changed.
+        let is_same = old.is_some() && same(&old, &new);
+        if !is_same {
+            changed.push(column.id);
+        }
+        let held = old.as_ref().zip(column.late.as_ref());
+        if held.is_some_and(|(old, default)| late::holds(old.as_ref(), default)) {
+            late.push(column.id);
+        }
+    }
+    let update = Update {
+        old_key,
+        new_key,
+        changed,
+        names_all: true,
+        late,
+    };
+    record(state, &crr, update)
+}
+
+/// As SQLite compares values of one class: 0.0 is -0.0.
+fn same(old: &Option<Value>, new: &Option<Value>) -> bool {
+    match (old, new) {
+        (Some(old), Some(new)) => late::holds(old.as_ref(), new),
+        _ => false,
+    }
+}
+
+/// The replicated columns of a row.
+fn cells(state: &State, crr: &Crr, key: &Key) -> Result<Option<Vec<Value>>> {
+    let values = crr.key_values(key)?;
+    let text = || crr.row_get_sql();
+    crr.statements
+        .with(slot::ROW_GET, state.store.connection, text, |get| {
+            get.first(values.iter().map(Value::as_ref), |row| {
+                let columns = 0..crr.columns.len();
+                columns.map(|column| row.value(column).to_owned()).collect()
+            })
+        })
+}
+
+fn record(state: &State, crr: &Rc<Crr>, mut update: Update) -> Result<Value> {
+    let (old_key, new_key) = (&update.old_key, &update.new_key);
+    let is_moved = old_key != new_key;
+    let note = state.take_note(crr.id, new_key);
     if is_moved {
-        state.take_note(crr.id, &old_key);
+        state.take_note(crr.id, old_key);
     }
     if !state.is_capturing() {
-        state.note_unrecorded(&crr, &old_key)?;
+        state.note_unrecorded(crr, old_key)?;
         if is_moved {
-            state.note_unrecorded(&crr, &new_key)?;
+            state.note_unrecorded(crr, new_key)?;
         }
         return Ok(Value::Null);
     }
+    if !is_moved && update.changed.is_empty() && update.names_all {
+        return Ok(Value::Null);
+    }
+    let crr = begin(state, crr, None)?;
+    if crr.sessions == 0 {
+        // What the triggers don't name is new, and a pristine row was there before it.
+        let unnamed = crr.columns.iter().filter(|column| !column.is_captured);
+        let late = unnamed.filter(|column| column.late.is_some());
+        update.late.extend(late.map(|column| column.id));
+    }
     if is_moved {
-        begin(state, &crr)?;
-        record_move(
-            state,
-            &crr,
-            &old_key,
-            &new_key,
-            note == Some(Note::Existing),
-        )?;
+        let replaced = match note {
+            Some(Note::Existing(late)) => Some(late),
+            _ => None,
+        };
+        record_move(state, &crr, update, replaced)?;
     } else {
-        let changed = changed_columns(&crr, sets);
-        if changed.is_empty() {
-            return crr.check_drift().map(|()| Value::Null);
-        }
-        begin(state, &crr)?;
-        record_update(state, &crr, &new_key, &changed)?;
+        record_update(state, &crr, update)?;
     }
     state.settle();
     Ok(Value::Null)
@@ -192,13 +332,8 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 
 /// The columns of the set that changed, if the trigger hands one over.
 fn changed_columns(crr: &Rc<Crr>, arguments: Arguments<'_>) -> Vec<ColumnId> {
-    let (first, bits) = (arguments.integer(0) as usize, arguments.integer(1));
-    let columns = crr
-        .columns
-        .get(first..)
-        .unwrap_or_default()
-        .iter()
-        .take(COLUMNS_PER_SET);
+    let (first, bits) = (arguments.integer(0).max(0) as usize, arguments.integer(1));
+    let columns = crr.captured().skip(first).take(COLUMNS_PER_SET);
     let is_set = |bit: usize| bits >> bit & 1 == 1;
     columns
         .enumerate()
@@ -207,10 +342,19 @@ fn changed_columns(crr: &Rc<Crr>, arguments: Arguments<'_>) -> Vec<ColumnId> {
         .collect()
 }
 
-fn record_update(state: &State, crr: &Rc<Crr>, key: &Key, changed: &[ColumnId]) -> Result<()> {
+fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
+    let key = &update.new_key;
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
+    clock.uncovered = update.late;
+    let mut changed = update.changed;
+    if !update.names_all {
+        changed.extend(changed_unnamed(state, crr, key, &clock)?);
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
     if !clock.cl.is_live() {
         // Triggers of the application ran first: they deleted the row, or they updated a new row
         // before its insert was recorded.
@@ -233,28 +377,47 @@ fn record_update(state: &State, crr: &Rc<Crr>, key: &Key, changed: &[ColumnId]) 
     state.save_clock(crr, key, clock)
 }
 
+/// The columns that the triggers do not name yet and that may have changed: what was never set held its
+/// default, of others nobody knows what they held.
+fn changed_unnamed(state: &State, crr: &Crr, key: &Key, clock: &RowClock) -> Result<Vec<ColumnId>> {
+    let values = cells(state, crr, key)?.unwrap_or_default();
+    let unnamed = crr.columns.iter().zip(&values).filter(|(column, value)| {
+        let is_default = column
+            .late
+            .as_ref()
+            .is_some_and(|default| late::holds(value.as_ref(), default));
+        let is_unset = clock.column_version(column.id).is_none();
+        !(column.is_captured || is_unset && is_default)
+    });
+    Ok(unnamed.map(|(column, _)| column.id).collect())
+}
+
 /// The row got another key: every cell is written under the new one, and the old one is deleted. The seqs
 /// come in this order: cells, end of the old key, beginning of the new.
 fn record_move(
     state: &State,
     crr: &Rc<Crr>,
-    old_key: &Key,
-    new_key: &Key,
-    was_there: bool,
+    update: Update,
+    replaced: Option<Vec<ColumnId>>,
 ) -> Result<()> {
-    let old = state
+    let (old_key, new_key) = (&update.old_key, &update.new_key);
+    let mut old = state
         .find_clock(crr, old_key)?
         .unwrap_or_else(RowClock::pristine);
+    old.uncovered = update.late;
     let known = state.find_clock(crr, new_key)?;
     let is_gone_again =
         known.as_ref().is_some_and(|clock| !clock.cl.is_live()) && !exists(state, crr, new_key)?;
     if is_gone_again {
         return record_delete(state, crr, old_key);
     }
-    let replaced = match known {
-        Some(clock) => clock,
-        None if was_there => RowClock::pristine(),
-        None => RowClock::unknown(),
+    let mut replaced = match (known, replaced) {
+        (Some(clock), late) => RowClock {
+            uncovered: late.unwrap_or_default(),
+            ..clock
+        },
+        (None, Some(late)) => pristine(late),
+        (None, None) => RowClock::unknown(),
     };
     let outlived = |column| {
         let held = replaced
@@ -278,11 +441,10 @@ fn record_move(
     if crr.columns.is_empty() && replaced.cl == CausalLength::UNKNOWN {
         return state.log_first_insert(crr, new_key, sentinel_at, LOCAL);
     }
-    let mut clock = replaced;
-    clock.forget_cells();
-    clock.set_cells(cells_at, LOCAL, versions.into_iter());
-    clock.set_sentinel(cl, sentinel_at, LOCAL);
-    state.save_clock(crr, new_key, clock)
+    replaced.forget_cells();
+    replaced.set_cells(cells_at, LOCAL, versions.into_iter());
+    replaced.set_sentinel(cl, sentinel_at, LOCAL);
+    state.save_clock(crr, new_key, replaced)
 }
 
 /// AFTER DELETE.
@@ -294,7 +456,7 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         state.note_unrecorded(&crr, &key)?;
         return Ok(Value::Null);
     }
-    begin(state, &crr)?;
+    let crr = begin(state, &crr, None)?;
     record_delete(state, &crr, &key)?;
     state.settle();
     Ok(Value::Null)

@@ -3,10 +3,11 @@
 //! Whatever can fail comes before the first registration, so that a failed load leaves nothing behind.
 
 use crate::changes::Changes;
+use crate::clset::Clset;
 use crate::error::{Error, Result};
 use crate::functions;
-use crate::sqlite::vtab;
 use crate::sqlite::{Connection, api};
+use crate::sqlite::{created, vtab};
 use crate::state::State;
 use crate::store::Store;
 use crate::transaction_table::TransactionTable;
@@ -97,7 +98,9 @@ unsafe fn load(
     }
     let store = Store::new(connection);
     let identity = match store.bootstrap(None) {
-        Ok(identity) => identity,
+        Ok(identity) => Some(identity),
+        // Loading is no harm, and the text of the refusal is read where something is asked for.
+        Err(Error::Foreign(_)) => None,
         Err(error) => {
             leave(connection);
             return Err(error);
@@ -115,7 +118,12 @@ unsafe fn load(
 }
 
 /// The tables that are registered.
-const TABLES: [&str; 3] = ["crsql_changes", "crsql_unpack_columns", "crsql_transaction"];
+const TABLES: [&str; 4] = [
+    "crsql_changes",
+    "crsql_unpack_columns",
+    "crsql_transaction",
+    "clset",
+];
 
 fn register(
     connection: Connection,
@@ -127,6 +135,7 @@ fn register(
     vtab::register::<Changes>(connection, TABLES[0], state)?;
     vtab::register::<Unpack>(connection, TABLES[1], state)?;
     vtab::register::<TransactionTable>(connection, TABLES[2], state)?;
+    created::register::<Clset>(connection, TABLES[3], state)?;
     let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
         define_scalar_function(
             db,

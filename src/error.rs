@@ -29,6 +29,9 @@ pub enum Error {
     Doomed,
     /// The extension cannot serve this connection.
     Load(String),
+    /// Another extension keeps the database: it has to be converted first, or can't be. Never reported as
+    /// damage, on which SQLite lets the transaction write no more.
+    Foreign(String),
     /// A defect of the extension itself, caught before it reached the application.
     Internal(String),
 }
@@ -43,6 +46,8 @@ mod code {
     pub(super) const READONLY: i32 = 8;
     pub(super) const INTERRUPT: i32 = 9;
     pub(super) const CORRUPT: i32 = 11;
+    pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
 }
 
@@ -54,7 +59,11 @@ impl Error {
     pub fn code(&self) -> i32 {
         match self {
             Error::Sqlite { code, .. } => *code,
-            Error::Usage(_) | Error::Table(_) | Error::Change(_) | Error::Load(_) => code::ERROR,
+            Error::Usage(_)
+            | Error::Table(_)
+            | Error::Change(_)
+            | Error::Load(_)
+            | Error::Foreign(_) => code::ERROR,
             Error::Corrupt(_) => code::CORRUPT,
             Error::Doomed => code::ABORT,
             Error::Internal(_) => code::INTERNAL,
@@ -72,6 +81,12 @@ impl Error {
             self.code() & 0xff,
             code::BUSY | code::LOCKED | code::READONLY
         )
+    }
+
+    /// Whether the change itself is at fault: it doesn't fit its table, or a constraint or trigger refuses it.
+    pub fn is_refusal(&self) -> bool {
+        let is_constraint = matches!(self.code() & 0xff, code::CONSTRAINT | code::MISMATCH);
+        is_constraint || matches!(self, Error::Change(_) | Error::Table(_))
     }
 
     /// `crsql_changes` takes inserts only.
@@ -105,7 +120,8 @@ impl fmt::Display for Error {
             | Error::Table(text)
             | Error::Change(text)
             | Error::Corrupt(text)
-            | Error::Load(text) => write!(f, "crsql: {text}"),
+            | Error::Load(text)
+            | Error::Foreign(text) => write!(f, "crsql: {text}"),
             Error::Doomed => f.write_str(
                 "crsql: an earlier statement of this transaction failed halfway, so it can't be committed; ROLLBACK and try again",
             ),

@@ -7,11 +7,15 @@ use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
 use crate::digest;
 use crate::error::{Error, Result};
+use crate::keys;
+use crate::migrate::{self, session};
 use crate::reconcile;
 use crate::sqlite::Connection;
-use crate::sqlite::function::{Body, Trust, register, unregister};
+use crate::sqlite::function::{Body, Gate, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
 use crate::state::State;
+use crate::state::transaction::{PARK, REJECT};
+use crate::upgrade;
 use std::rc::Rc;
 
 /// The only schema whose tables are replicated.
@@ -19,9 +23,19 @@ const MAIN: &str = "main";
 
 const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 
+const UNKNOWN_CHANGES: &str = "unknown-changes";
+
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 19] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 34] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
+    ("crsql_as_table", Trust::DirectOnly, as_table),
+    ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
+    ("crsql_commit_alter", Trust::DirectOnly, commit_alter),
+    (
+        "crsql_automigrate",
+        Trust::DirectOnly,
+        migrate::automigrate::automigrate,
+    ),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
     ("crsql_next_db_version", Trust::Innocuous, next_db_version),
@@ -48,17 +62,43 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 19] = [
     ),
     ("crsql_capture_insert", Trust::Innocuous, capture::insert),
     ("crsql_capture_update", Trust::Innocuous, capture::update),
+    ("crsql_capture_before", Trust::Innocuous, capture::before),
+    ("crsql_capture_after", Trust::Innocuous, capture::after),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
     ("crsql_version", Trust::Pure, version),
     ("crsql_digest", Trust::DirectOnly, digest::digest),
     ("crsql_reconcile", Trust::DirectOnly, reconcile::reconcile),
+    ("crsql_upgrade", Trust::DirectOnly, upgrade::upgrade),
+    ("crsql_after_insert", Trust::Innocuous, upgrade::replaced),
+    ("crsql_after_update", Trust::Innocuous, upgrade::replaced),
+    ("crsql_after_delete", Trust::Innocuous, upgrade::replaced),
+    ("crsql_nextdbversion", Trust::Innocuous, upgrade::replaced),
+    ("crsql_update_site_id", Trust::Innocuous, upgrade::replaced),
+    ("crsql_uuid", Trust::Innocuous, keys::uuid),
+    ("crsql_uuid_blob", Trust::Innocuous, keys::uuid_blob),
+    ("crsql_ulid", Trust::Innocuous, keys::ulid),
+];
+
+/// Those that work on any file. All others are refused where cr-sqlite keeps the file.
+const ON_ANY_FILE: [&str; 7] = [
+    "crsql_upgrade",
+    "crsql_version",
+    "crsql_pack_columns",
+    "crsql_finalize",
+    "crsql_uuid",
+    "crsql_uuid_blob",
+    "crsql_ulid",
 ];
 
 /// Registers them all.
 pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
-    FUNCTIONS
-        .iter()
-        .try_for_each(|(name, trust, body)| register(connection, name, *trust, state, *body))
+    FUNCTIONS.iter().try_for_each(|(name, trust, body)| {
+        let gate: Option<Gate<State>> = match ON_ANY_FILE.contains(name) {
+            true => None,
+            false => Some(State::check_layout),
+        };
+        register(connection, name, *trust, state, gate, *body)
+    })
 }
 
 /// Takes the registrations back.
@@ -86,24 +126,64 @@ fn text(value: ValueRef<'_>) -> Option<String> {
     }
 }
 
-/// `crsql_as_crr([schema,] table)` -> 'OK'
-fn as_crr(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    const USAGE: &str = "call crsql_as_crr('table') or crsql_as_crr('main', 'table')";
+/// The table in `([schema,] table)`.
+fn table_name(arguments: Arguments<'_>, function: &str) -> Result<String> {
+    let usage_text = || format!("call {function}('table') or {function}('main', 'table')");
     let (schema, table) = match arguments.len() {
         1 => (Some(MAIN.to_owned()), text(arguments.get(0))),
         2 => (text(arguments.get(0)), text(arguments.get(1))),
-        _ => return usage(USAGE),
+        _ => return usage(usage_text()),
     };
     let (Some(schema), Some(table)) = (schema, table) else {
-        return usage(format!("the name of a table must be a text; {USAGE}"));
+        return usage(format!(
+            "the name of a table must be a text; {}",
+            usage_text()
+        ));
     };
     if !schema.eq_ignore_ascii_case(MAIN) {
         return usage(format!(
-            "only tables of the main database can be replicated, and {schema:?} is another schema; {USAGE}"
+            "only tables of the main database can be replicated, and {schema:?} is another schema; {}",
+            usage_text()
         ));
     }
-    convert::as_crr(state, &table)?;
-    Ok(Value::Text(b"OK".to_vec()))
+    Ok(table)
+}
+
+fn ok() -> Value {
+    Value::Text(b"OK".to_vec())
+}
+
+/// `crsql_as_crr([schema,] table)` -> 'OK'
+fn as_crr(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    migrate::as_crr(state, &table_name(arguments, "crsql_as_crr")?)?;
+    Ok(ok())
+}
+
+/// `crsql_as_table([schema,] table)` -> NULL
+fn as_table(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if arguments.len() == 1 && arguments.get(0) == ValueRef::Null {
+        return Ok(Value::Null);
+    }
+    convert::as_table(state, &table_name(arguments, "crsql_as_table")?)?;
+    Ok(Value::Null)
+}
+
+/// `crsql_begin_alter([schema,] table)` -> 'OK'
+fn begin_alter(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    session::begin(state, &table_name(arguments, "crsql_begin_alter")?)?;
+    Ok(ok())
+}
+
+/// `crsql_commit_alter([schema,] table)` or `crsql_commit_alter(schema, table, flag)` -> NULL. The flag is for
+/// programs that say they only added columns: nothing depends on it.
+fn commit_alter(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    let names = if arguments.len() == 3 {
+        arguments.take(2)
+    } else {
+        arguments
+    };
+    session::commit(state, &table_name(names, "crsql_commit_alter")?)?;
+    Ok(Value::Null)
 }
 
 /// `crsql_site_id()` -> BLOB of 16 bytes
@@ -156,14 +236,22 @@ fn rows_impacted(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     Ok(Value::Integer(state.rows_impacted()))
 }
 
-fn setting(arguments: Arguments<'_>, count: usize, signature: &str) -> Result<()> {
+/// A setting by name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    MergeEqualValues,
+    UnknownChanges,
+}
+
+fn setting(arguments: Arguments<'_>, count: usize, signature: &str) -> Result<Setting> {
     if arguments.len() != count {
         return usage(format!("call {signature}"));
     }
-    match text(arguments.get(0)) {
-        Some(name) if name == MERGE_EQUAL_VALUES => Ok(()),
+    match text(arguments.get(0)).as_deref() {
+        Some(MERGE_EQUAL_VALUES) => Ok(Setting::MergeEqualValues),
+        Some(UNKNOWN_CHANGES) => Ok(Setting::UnknownChanges),
         Some(name) => usage(format!(
-            "there is no setting {name:?}; the only one is '{MERGE_EQUAL_VALUES}'"
+            "there is no setting {name:?}; there are '{MERGE_EQUAL_VALUES}' and '{UNKNOWN_CHANGES}'"
         )),
         None => usage(format!(
             "the name of a setting must be a text; call {signature}"
@@ -173,11 +261,21 @@ fn setting(arguments: Arguments<'_>, count: usize, signature: &str) -> Result<()
 
 /// `crsql_config_set(name, value)` -> value
 fn config_set(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    setting(
+    let setting = setting(
         arguments,
         2,
-        "crsql_config_set('merge-equal-values', 0 or 1)",
+        "crsql_config_set('merge-equal-values', 0 or 1) or crsql_config_set('unknown-changes', 'park' or 'reject')",
     )?;
+    if setting == Setting::UnknownChanges {
+        let value = text(arguments.get(1)).filter(|value| [PARK, REJECT].contains(&value.as_str()));
+        let Some(value) = value else {
+            return usage(format!(
+                "'{UNKNOWN_CHANGES}' must be '{PARK}' or '{REJECT}'"
+            ));
+        };
+        state.set_refuses_unknown(value == REJECT)?;
+        return Ok(Value::Text(value.into_bytes()));
+    }
     let value = match arguments.get(1) {
         ValueRef::Integer(value) => Some(value),
         ValueRef::Text(text) => match numeric_text(text) {
@@ -197,8 +295,19 @@ fn config_set(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 
 /// `crsql_config_get(name)` -> its value
 fn config_get(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    setting(arguments, 1, "crsql_config_get('merge-equal-values')")?;
-    Ok(Value::Integer(i64::from(state.merges_equal_values()?)))
+    Ok(
+        match setting(arguments, 1, "crsql_config_get('merge-equal-values')")? {
+            Setting::MergeEqualValues => Value::Integer(i64::from(state.merges_equal_values()?)),
+            Setting::UnknownChanges => {
+                let value = if state.refuses_unknown()? {
+                    REJECT
+                } else {
+                    PARK
+                };
+                Value::Text(value.as_bytes().to_vec())
+            }
+        },
+    )
 }
 
 /// `crsql_internal_sync_bit([bit])` -> the bit; while it is not 0, local writes are not recorded

@@ -4,12 +4,13 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, unpack, transaction_table   virtual tables
-//! capture  apply  convert  digest   local writes, merges, upgrades, digests
+//! changes, unpack, transaction_table, clset   virtual tables
+//! migrate  upgrade  reconcile   changes of the schema; databases of cr-sqlite; making two databases equal
+//! capture  apply  convert  keys  digest   local writes, merges, upgrades, new keys, digests
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
-//! crdt     error            pure
+//! crdt     error   unique   pure
 //! ```
 
 #![cfg_attr(
@@ -20,12 +21,15 @@
 mod apply;
 mod capture;
 mod changes;
+mod clset;
 mod convert;
 pub mod crdt;
 mod digest;
 pub mod entry;
 mod error;
 mod functions;
+mod keys;
+mod migrate;
 mod reconcile;
 mod schema;
 mod sql;
@@ -33,4 +37,6 @@ mod sqlite;
 mod state;
 mod store;
 mod transaction_table;
+mod unique;
 mod unpack;
+mod upgrade;

@@ -1,5 +1,6 @@
 //! The SQL texts of `sql/`, and the only place where names are quoted into them.
 
+use crate::crdt::value::ValueRef;
 use std::fmt::Write;
 
 macro_rules! texts {
@@ -9,7 +10,7 @@ macro_rules! texts {
 }
 
 /// The tables every database has, in the order of their making.
-pub const BOOTSTRAP: [&str; 7] = [
+pub const BOOTSTRAP: [&str; 11] = [
     include_str!("../sql/bootstrap/master.sql"),
     include_str!("../sql/bootstrap/site_id.sql"),
     include_str!("../sql/bootstrap/site_id_unique.sql"),
@@ -17,6 +18,10 @@ pub const BOOTSTRAP: [&str; 7] = [
     include_str!("../sql/bootstrap/tables.sql"),
     include_str!("../sql/bootstrap/columns.sql"),
     include_str!("../sql/bootstrap/log.sql"),
+    include_str!("../sql/bootstrap/parked.sql"),
+    include_str!("../sql/bootstrap/parked_column.sql"),
+    include_str!("../sql/bootstrap/parked_view.sql"),
+    include_str!("../sql/bootstrap/former_names.sql"),
 ];
 
 /// The tables of the digests, made when a digest is first asked for.
@@ -29,13 +34,101 @@ pub const DIGEST_TABLES: [&str; 5] = [
 ];
 
 /// How many tables `BOOTSTRAP_EXISTS` counts when all are there.
-pub const BOOTSTRAP_TABLES: i64 = 6;
+pub const BOOTSTRAP_TABLES: i64 = 8;
 
 texts! {
     /// Counts the tables of `BOOTSTRAP`.
     BOOTSTRAP_EXISTS = "bootstrap/exists.sql";
-    /// Finds the traces of another extension.
-    BOOTSTRAP_FOREIGN = "bootstrap/foreign.sql";
+    /// Makes the table of sites.
+    BOOTSTRAP_SITE_ID = "bootstrap/site_id.sql";
+    /// Makes its index.
+    BOOTSTRAP_SITE_ID_UNIQUE = "bootstrap/site_id_unique.sql";
+    /// Whether tables of cr-sqlite are there.
+    UPGRADE_TRACES = "upgrade/traces.sql";
+    /// The clock tables of cr-sqlite.
+    UPGRADE_CLOCK_TABLES = "upgrade/clock_tables.sql";
+    /// The clock tables of the fork's development version.
+    UPGRADE_V2_CLOCK_TABLES = "upgrade/v2_clock_tables.sql";
+    /// Whether a table is there.
+    UPGRADE_HAS_TABLE = "upgrade/has_table.sql";
+    /// The names of a table's columns.
+    UPGRADE_TABLE_COLUMNS = "upgrade/table_columns.sql";
+    /// The table that the triggers of an old name are on.
+    UPGRADE_RENAMED = "upgrade/renamed.sql";
+    /// What a name stands for.
+    UPGRADE_KIND = "upgrade/kind.sql";
+    /// Reads the clocks of a table with numbered keys.
+    UPGRADE_SCAN_NUMBERED = "upgrade/scan_numbered.sql";
+    /// Reads the clocks of a table without.
+    UPGRADE_SCAN_INLINE = "upgrade/scan_inline.sql";
+    /// Finds rows without clocks.
+    UPGRADE_UNRECORDED_NUMBERED = "upgrade/unrecorded_numbered.sql";
+    /// Finds rows without clocks where keys are not numbered.
+    UPGRADE_UNRECORDED_INLINE = "upgrade/unrecorded_inline.sql";
+    /// Looks for the clocks of a key.
+    UPGRADE_SIBLING_NUMBERED = "upgrade/sibling_numbered.sql";
+    /// Looks for the clocks of a key where keys are not numbered.
+    UPGRADE_SIBLING_INLINE = "upgrade/sibling_inline.sql";
+    /// Counts rows.
+    UPGRADE_COUNT = "upgrade/count.sql";
+    /// Looks for rows whose key is NULL.
+    UPGRADE_NULL_KEY = "upgrade/null_key.sql";
+    /// The greatest version of a clock table.
+    UPGRADE_GREATEST_VERSION = "upgrade/greatest_version.sql";
+    /// The triggers of cr-sqlite on a table.
+    UPGRADE_OLD_TRIGGERS = "upgrade/old_triggers.sql";
+    /// Drops a table of cr-sqlite.
+    UPGRADE_DROP_TABLE = "upgrade/drop_table.sql";
+    /// Forgets the sites.
+    UPGRADE_FORGET_SITES = "upgrade/forget_sites.sql";
+    /// Takes over numbered sites.
+    UPGRADE_COPY_SITES = "upgrade/copy_sites.sql";
+    /// Takes over the site id where sites are not numbered.
+    UPGRADE_COPY_OWN_SITE = "upgrade/copy_own_site.sql";
+    /// The sites in a clock table.
+    UPGRADE_INLINE_SITES = "upgrade/inline_sites.sql";
+    /// The version of this database by the fork's table.
+    UPGRADE_OWN_VERSION = "upgrade/own_version.sql";
+    /// Makes room for the versions of other sites.
+    UPGRADE_MAKE_FOREIGN_VERSIONS = "upgrade/make_foreign_versions.sql";
+    /// Collects the versions of other sites.
+    UPGRADE_FOREIGN_VERSIONS = "upgrade/foreign_versions.sql";
+    /// Makes room for what they become.
+    UPGRADE_MAKE_STAMPS = "upgrade/make_stamps.sql";
+    /// Numbers them.
+    UPGRADE_STAMPS = "upgrade/stamps.sql";
+    /// Makes room for log entries.
+    UPGRADE_MAKE_ENTRIES = "upgrade/make_entries.sql";
+    /// Adds a log entry.
+    UPGRADE_ADD_ENTRY = "upgrade/add_entry.sql";
+    /// Log entries in the order of the log.
+    UPGRADE_ENTRIES = "upgrade/entries.sql";
+    /// Makes room for entries whose place is taken.
+    UPGRADE_MAKE_MOVED = "upgrade/make_moved.sql";
+    /// Adds one.
+    UPGRADE_ADD_MOVED = "upgrade/add_moved.sql";
+    /// Reads them.
+    UPGRADE_MOVED = "upgrade/moved.sql";
+    /// Forgets them.
+    UPGRADE_FORGET_MOVED = "upgrade/forget_moved.sql";
+    /// Makes room for clock records.
+    UPGRADE_MAKE_RECORDS = "upgrade/make_records.sql";
+    /// Adds a clock record.
+    UPGRADE_ADD_RECORD = "upgrade/add_record.sql";
+    /// Reads one.
+    UPGRADE_RECORD = "upgrade/record.sql";
+    /// Replaces one.
+    UPGRADE_SET_RECORD = "upgrade/set_record.sql";
+    /// Writes the clock records of a table.
+    UPGRADE_STORE_RECORDS = "upgrade/store_records.sql";
+    /// Makes room for keys of another form.
+    UPGRADE_MAKE_KEYS = "upgrade/make_keys.sql";
+    /// Adds one.
+    UPGRADE_ADD_KEY = "upgrade/add_key.sql";
+    /// Looks for one.
+    UPGRADE_HAS_KEY = "upgrade/has_key.sql";
+    /// Drops a temporary table.
+    UPGRADE_DROP_TEMPORARY = "upgrade/drop_temporary.sql";
     /// Reads a setting.
     MASTER_GET = "bootstrap/get.sql";
     /// Writes a setting.
@@ -102,12 +195,52 @@ texts! {
     TABLE_BY_NAME = "registry/table_by_name.sql";
     /// The registered columns of a table.
     COLUMNS = "registry/columns.sql";
+    /// Keeps the former name of a table or column.
+    ADD_FORMER_NAME = "registry/add_former_name.sql";
+    /// The former names of a table's columns.
+    FORMER_COLUMNS = "registry/former_columns.sql";
+    /// A table by a former name.
+    FORMER_TABLE = "registry/former_table.sql";
+    /// Forgets the former names of what is gone.
+    REMOVE_FORMER_NAMES = "registry/remove_former_names.sql";
+    /// What is registered of a table.
+    TABLE = "registry/table.sql";
+    /// Changes what is registered of a table.
+    SET_TABLE = "registry/set_table.sql";
+    /// The names of a table's columns in an alter session.
+    MARKED_COLUMNS = "registry/marked_columns.sql";
+    /// A table in an alter session, by its former name.
+    SESSION_BY_NAME = "registry/session_by_name.sql";
+    /// The tables in alter sessions.
+    SESSIONS = "registry/sessions.sql";
+    /// The value of a DEFAULT.
+    DEFAULT = "table/default.sql";
+    /// Whether a table has rows beside one.
+    HAS_ROWS_BESIDE = "table/has_rows_beside.sql";
+    /// Whether a table has rows.
+    HAS_ROWS = "table/has_rows.sql";
     /// Registers a table.
     ADD_TABLE = "registry/add_table.sql";
     /// Registers a column.
     ADD_COLUMN = "registry/add_column.sql";
     /// Moves with every change of the schema.
     SCHEMA_VERSION = "registry/schema_version.sql";
+    /// Whether anything is parked.
+    PARKED_ANY = "parked/any.sql";
+    /// Reads a parked change.
+    PARKED_GET = "parked/get.sql";
+    /// Parks a change.
+    PARKED_PUT = "parked/put.sql";
+    /// The tables and columns that are waited for.
+    PARKED_NEXT_COLUMN = "parked/next_column.sql";
+    /// The parked changes of a table.
+    PARKED_OF_TABLE = "parked/of_table.sql";
+    /// Removes a parked change.
+    PARKED_REMOVE = "parked/remove.sql";
+    /// Says why a parked change stays.
+    PARKED_REFUSE = "parked/refuse.sql";
+    /// Forgets why parked changes stay.
+    PARKED_RETRY = "parked/retry.sql";
     /// What kind of table a name is.
     DESCRIBE = "registry/describe.sql";
     /// Whether a name is a table of another schema.
@@ -138,6 +271,8 @@ texts! {
     ROW_EXISTS = "table/exists.sql";
     /// Reads all keys.
     ROW_ALL_KEYS = "table/all_keys.sql";
+    /// Reads the keys of some rows.
+    ROW_KEYS_WHERE = "table/keys_where.sql";
     /// Makes a row.
     ROW_INSERT = "table/insert.sql";
     /// Writes a cell.
@@ -160,8 +295,32 @@ texts! {
     TRIGGER_ROWID_UPDATE = "trigger/rowid_update.sql";
     /// Captures updates.
     TRIGGER_UPDATE = "trigger/update.sql";
+    /// Keeps a row that an update changes, in an alter session.
+    TRIGGER_SESSION_BEFORE = "trigger/session_before.sql";
+    /// Captures updates in an alter session.
+    TRIGGER_SESSION_AFTER = "trigger/session_after.sql";
+    /// Follows the names of the columns through an alter session.
+    TRIGGER_SESSION_COLUMNS = "trigger/session_columns.sql";
     /// Captures deletes.
     TRIGGER_DELETE = "trigger/delete.sql";
+    /// What DDL made.
+    AUTOMIGRATE_OBJECTS = "automigrate/objects.sql";
+    /// Drops something.
+    AUTOMIGRATE_DROP = "automigrate/drop.sql";
+    /// Drops a column.
+    AUTOMIGRATE_DROP_COLUMN = "automigrate/drop_column.sql";
+    /// Adds a column.
+    AUTOMIGRATE_ADD_COLUMN = "automigrate/add_column.sql";
+    /// Makes the table of a `clset` table.
+    CLSET_CREATE = "clset/create.sql";
+    /// Drops it.
+    CLSET_DROP = "clset/drop.sql";
+    /// Starts an alter session.
+    SESSION_BEGIN = "work/session_begin.sql";
+    /// Undoes it.
+    SESSION_UNDO = "work/session_undo.sql";
+    /// Ends it.
+    SESSION_RELEASE = "work/session_release.sql";
     /// Starts a piece of work that can be undone.
     WORK_BEGIN = "work/begin.sql";
     /// Ends it.
@@ -267,9 +426,56 @@ pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// The names at the beginning of a text, quoted and separated by commas.
+pub fn quoted_list(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(quoted) = rest.strip_prefix('"') {
+        let mut name = String::new();
+        rest = quoted;
+        while let Some((part, after)) = rest.split_once('"') {
+            name.push_str(part);
+            rest = after;
+            match rest.strip_prefix('"') {
+                Some(after) => {
+                    name.push('"');
+                    rest = after;
+                }
+                None => break,
+            }
+        }
+        names.push(name);
+        rest = match rest.trim_start().strip_prefix(',') {
+            Some(after) => after.trim_start(),
+            None => break,
+        };
+    }
+    names
+}
+
 /// A text as an SQL literal.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A value as an SQL literal.
+pub fn value_literal(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(integer) => integer.to_string(),
+        ValueRef::Real(real) if real.is_infinite() => {
+            if real > 0.0 { "9e999" } else { "-9e999" }.to_owned()
+        }
+        ValueRef::Real(real) => format!("{real:?}"),
+        ValueRef::Text(text) => literal(&String::from_utf8_lossy(text)),
+        ValueRef::Blob(blob) => {
+            let digits = blob.iter().fold(String::new(), |mut digits, byte| {
+                let _ = write!(digits, "{byte:02x}");
+                digits
+            });
+            format!("x'{digits}'")
+        }
+    }
 }
 
 /// `item(0), item(1), ...` with a separator.
@@ -329,6 +535,13 @@ mod tests {
             &[("t", Part::Name("a\"{c}")), ("c", Part::Sql("1"))],
         );
         assert_eq!(text, "SELECT 1 FROM \"a\"\"{c}\"");
+    }
+
+    #[test]
+    fn quoted_names_come_out_of_a_list() {
+        let names = ["a", "b \"c\", \"", "", "d"];
+        let list = join(",", names.iter().map(|name| quoted(name)));
+        assert_eq!(quoted_list(&format!("{list} ON \"t\"")), names);
     }
 
     #[test]

@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom; the modules of one line are siblings, and whether siblings may import each other.
 const LAYERS: [(&[&str], bool); 9] = [
-    (&["crdt", "error"], true),
+    (&["crdt", "error", "unique"], true),
     (&["sqlite", "sql"], true),
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert", "digest"], false),
-    (&["reconcile"], false),
-    (&["changes", "transaction_table", "unpack"], false),
+    (&["capture", "apply", "convert", "keys", "digest"], false),
+    (&["migrate", "upgrade", "reconcile"], false),
+    (&["changes", "transaction_table", "unpack", "clset"], false),
     (&["entry", "functions"], true),
 ];
 

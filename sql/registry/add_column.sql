@@ -1,1 +1,2 @@
-INSERT INTO main.crsql_columns (tbl, id, name) VALUES (?1, ?2, ?3)
+INSERT OR REPLACE INTO main.crsql_columns (tbl, id, name, place, is_captured, is_late, late_default)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)

@@ -1,2 +1,2 @@
 CREATE TRIGGER main.{trigger} AFTER INSERT ON {table}
-BEGIN SELECT crsql_capture_insert({identity}, {new_key}); END
+BEGIN SELECT crsql_capture_insert({identity}, {new_key}{late}); END

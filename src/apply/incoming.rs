@@ -1,17 +1,15 @@
 //! A row inserted into `crsql_changes`, checked against this database before anything is done.
 
-use super::Change;
 use crate::crdt::change::{
     COUNTER_MAX, CausalLength, Claim, ColumnVersion, DbVersion, SENTINEL, SITE_ID_BYTES_MAX, Seq,
     column,
 };
 use crate::crdt::key as packed_key;
-use crate::crdt::value::{Affinity, NumericText, Value, ValueRef, numeric_text, whole_integer};
+use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text, whole_integer};
 use crate::error::{Error, Result};
 use crate::schema::{Column, Crr, Key};
 use crate::sql::{self, quoted};
 use crate::state::State;
-use crate::store::Slot;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -31,42 +29,115 @@ pub(super) struct Incoming<'a> {
     pub(super) site: Option<&'a [u8]>,
 }
 
+/// A row of `crsql_changes` as values, by the indexes of `change::column`.
+pub type Row<'a> = [ValueRef<'a>; column::COUNT];
+
+/// What came.
+pub(super) enum Received<'a> {
+    /// A change of a table and column that are here
+    Change(Incoming<'a>),
+    /// A change of a table that is not here
+    UnknownTable(Unknown<'a>),
+    /// A change of a column that is not here, and what it says of its row
+    UnknownColumn(Incoming<'a>, Unknown<'a>),
+}
+
+/// A change of a table or column that is not here.
+pub(super) struct Unknown<'a> {
+    pub(super) table: Cow<'a, str>,
+    pub(super) cid: Cow<'a, str>,
+    pub(super) pk: &'a [u8],
+    pub(super) claim: ColumnVersion,
+    pub(super) cl: CausalLength,
+    pub(super) version: DbVersion,
+    pub(super) seq: Seq,
+    pub(super) site: Option<&'a [u8]>,
+    /// What an error would say
+    pub(super) missing: String,
+}
+
 /// Checks a row inserted into `crsql_changes`.
-pub(super) fn read<'a>(state: &State, change: &Change<'a>) -> Result<Incoming<'a>> {
-    let table = read_name(change[column::TABLE], "table")?;
-    let cid = read_name(change[column::CID], "cid")?;
-    let cl = CausalLength(read_counter(change, column::CL, "cl")?);
-    let column_version = ColumnVersion(read_counter(change, column::COL_VERSION, "col_version")?);
-    let version = DbVersion(read_counter(change, column::DB_VERSION, "db_version")?);
-    let seq = Seq(read_counter(change, column::SEQ, "seq")?);
-    let site = read_site(state, change[column::SITE_ID])?;
-    let crr = state.table_by_name(&table)?.ok_or_else(|| {
-        Error::Change(format!(
-            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({}) before merging its \
-             changes",
-            quoted(&table),
-            sql::literal(&table)
-        ))
-    })?;
-    crr.check_drift()?;
-    let (key, pk) = read_key(state, &crr, change[column::PK])?;
-    let cell = read_cell(state, &crr, &cid, change[column::VAL])?;
-    let claim = if cell.is_some() {
-        Claim::Cell(column_version)
-    } else {
-        Claim::Sentinel
-    };
-    Ok(Incoming {
-        crr,
-        key,
+pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
+    let table = read_name(row[column::TABLE], "table")?;
+    let cid = read_name(row[column::CID], "cid")?;
+    let cl = CausalLength(read_counter(row[column::CL], column::CL, "cl")?);
+    let claim = read_counter(row[column::COL_VERSION], column::COL_VERSION, "col_version")?;
+    let claim = ColumnVersion(claim);
+    let version = read_counter(row[column::DB_VERSION], column::DB_VERSION, "db_version")?;
+    let version = DbVersion(version);
+    let seq = Seq(read_counter(row[column::SEQ], column::SEQ, "seq")?);
+    let site = read_site(state, row[column::SITE_ID])?;
+    let unknown = |missing, pk| Unknown {
+        table: table.clone(),
+        cid: cid.clone(),
         pk,
-        cell,
         claim,
         cl,
         version,
         seq,
         site,
-    })
+        missing,
+    };
+    let Some(crr) = state.table_by_any_name(&table)? else {
+        let missing = format!(
+            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
+            quoted(&table),
+            sql::literal(&table)
+        );
+        let (pk, _) = read_packed(&table, row[column::PK])?;
+        return Ok(Received::UnknownTable(unknown(missing, pk)));
+    };
+    let crr = state.registered(&crr, None)?;
+    let (key, pk) = read_key(state, &crr, row[column::PK])?;
+    let mut change = Incoming {
+        crr,
+        key,
+        pk,
+        cell: None,
+        claim: Claim::Sentinel,
+        cl,
+        version,
+        seq,
+        site,
+    };
+    if cid == SENTINEL {
+        return Ok(Received::Change(change));
+    }
+    let Some((index, Column { affinity, .. })) = change.crr.column(&cid) else {
+        let missing = missing_column(&change.crr, &cid)?;
+        return Ok(Received::UnknownColumn(change, unknown(missing, pk)));
+    };
+    let value = row[column::VAL].to_owned();
+    change.cell = Some((index, state.store.with_affinity(value, *affinity)?));
+    change.claim = Claim::Cell(claim);
+    Ok(Received::Change(change))
+}
+
+/// What to do about a column that is not here; an error if it is here and never replicated.
+fn missing_column(crr: &Crr, cid: &str) -> Result<String> {
+    let is_key = crr.key_names().any(|name| name.eq_ignore_ascii_case(cid));
+    if is_key
+        || crr
+            .computed
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(cid))
+    {
+        return Err(Error::Change(format!(
+            "the column {} of table {} is {}, which no change can be about",
+            quoted(cid),
+            quoted(&crr.name),
+            if is_key {
+                "part of the key"
+            } else {
+                "generated"
+            }
+        )));
+    }
+    Ok(format!(
+        "table {} has no replicated column {} here; add it",
+        quoted(&crr.name),
+        quoted(cid)
+    ))
 }
 
 fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
@@ -78,8 +149,8 @@ fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
     }
 }
 
-fn read_counter(change: &Change<'_>, index: usize, column: &str) -> Result<u64> {
-    let number = match change[index] {
+fn read_counter(value: ValueRef<'_>, index: usize, column: &str) -> Result<u64> {
+    let number = match value {
         ValueRef::Integer(integer) => Some(integer),
         ValueRef::Real(real) => whole_integer(real),
         ValueRef::Text(text) => match numeric_text(text) {
@@ -122,21 +193,32 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<Option<&'a [u8]>>
     Ok((!is_local).then_some(site))
 }
 
-fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
-    let refusal = |reason: &dyn std::fmt::Display| {
-        Error::Change(format!(
-            "pk of a change to table {} does not fit: {reason}",
-            quoted(&crr.name)
-        ))
-    };
+fn key_refusal(table: &str, reason: &str) -> Error {
+    Error::Change(format!(
+        "pk of a change to table {} does not fit: {reason}",
+        quoted(table)
+    ))
+}
+
+/// The bytes of a packed key, and its values.
+fn read_packed<'a>(table: &str, value: ValueRef<'a>) -> Result<(&'a [u8], Vec<Value>)> {
     let ValueRef::Blob(packed) = value else {
-        return Err(refusal(&"it is not a BLOB made by crsql_pack_columns"));
+        let reason = "it is not a BLOB made by crsql_pack_columns";
+        return Err(key_refusal(table, reason));
     };
-    if let Some(key) = state.held_key(crr.id, packed) {
+    let values = packed_key::unpack(packed)
+        .map_err(|defect| key_refusal(table, &format!("it is no packed key, {defect}")))?;
+    Ok((packed, values))
+}
+
+fn read_key<'a>(state: &State, crr: &Rc<Crr>, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
+    if let ValueRef::Blob(packed) = value
+        && let Some(key) = state.held_key(crr.id, packed)
+    {
         return Ok((key, packed));
     }
-    let values = packed_key::unpack(packed)
-        .map_err(|defect| refusal(&format!("it is no packed key, {defect}")))?;
+    let refusal = |reason: &str| key_refusal(&crr.name, reason);
+    let (packed, values) = read_packed(&crr.name, value)?;
     if values.len() != crr.key_columns.len() {
         let reason = format!(
             "it has {} values for {} key columns",
@@ -147,7 +229,7 @@ fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &
     }
     let mut stored = Vec::with_capacity(values.len());
     for (value, column) in values.into_iter().zip(&crr.key_columns) {
-        let value = with_affinity(state, value, column.affinity)?;
+        let value = state.store.with_affinity(value, column.affinity)?;
         match value {
             Value::Null => return Err(refusal(&format!("{} can't be NULL", quoted(&column.name)))),
             Value::Integer(_) => {}
@@ -163,62 +245,4 @@ fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &
     }
     let key = crr.key_of_values(stored.iter().map(Value::as_ref))?;
     Ok((key, packed))
-}
-
-fn read_cell(
-    state: &State,
-    crr: &Crr,
-    cid: &str,
-    value: ValueRef<'_>,
-) -> Result<Option<(usize, Value)>> {
-    if cid == SENTINEL {
-        return Ok(None);
-    }
-    let Some((index, Column { affinity, .. })) = crr.column(cid) else {
-        return Err(Error::Change(format!(
-            "table {} has no replicated column {} here; add it before merging its changes",
-            quoted(&crr.name),
-            quoted(cid)
-        )));
-    };
-    Ok(Some((
-        index,
-        with_affinity(state, value.to_owned(), *affinity)?,
-    )))
-}
-
-/// The value as a column of this affinity stores it.
-fn with_affinity(state: &State, value: Value, affinity: Affinity) -> Result<Value> {
-    let cast = |slot: Slot, value: &Value| {
-        let cast = state.store.with(slot, |cast| {
-            cast.first([value.as_ref()], |row| row.value(0).to_owned())
-        })?;
-        Ok::<Value, Error>(cast.unwrap_or(Value::Null))
-    };
-    let number = match (&value, affinity) {
-        (_, Affinity::None) => return Ok(value),
-        (Value::Integer(_) | Value::Real(_), Affinity::Text) => {
-            return cast(Slot::CastText, &value);
-        }
-        (_, Affinity::Text) | (Value::Null | Value::Blob(_), _) => return Ok(value),
-        (Value::Text(text), _) => match numeric_text(text) {
-            NumericText::No => return Ok(value),
-            NumericText::Integer(integer) => Value::Integer(integer),
-            NumericText::Real => cast(Slot::CastReal, &value)?,
-        },
-        (Value::Integer(_) | Value::Real(_), _) => value,
-    };
-    Ok(match (number, affinity) {
-        (Value::Integer(integer), Affinity::Real) => Value::Real(integer as f64),
-        (Value::Real(real), Affinity::Numeric) => stored_number(real),
-        (number, _) => number,
-    })
-}
-
-/// SQLite stores a whole real in a numeric column as an integer, but for the two at the ends of the range.
-fn stored_number(real: f64) -> Value {
-    match whole_integer(real) {
-        Some(integer) if integer != i64::MIN && integer != i64::MAX => Value::Integer(integer),
-        _ => Value::Real(real),
-    }
 }

@@ -4,32 +4,70 @@
 //! the only step that a constraint can refuse; the clock follows in memory and is written with its row group.
 
 mod incoming;
+pub mod parked;
 
 use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};
-use crate::crdt::clock::RowClock;
+use crate::crdt::clock::{Base, RowClock};
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
-use crate::crdt::value::{Value, ValueRef};
+use crate::crdt::value::Value;
 use crate::error::{Error, Result};
 use crate::schema::crr::{slot, write_slot};
-use crate::schema::{Crr, Key};
+use crate::schema::{Crr, Key, late};
 use crate::sql::{self, Part, quoted};
+use crate::sqlite::value::Arguments;
 use crate::state::transaction::Planned;
 use crate::state::{HeldRow, State};
-use incoming::Incoming;
+use incoming::{Incoming, Received};
+
+pub use incoming::Row;
 use std::rc::Rc;
 
-/// One change: the columns of `crsql_changes`.
-pub type Change<'a> = [ValueRef<'a>; column::COUNT];
-
-/// The table and the key of a change.
-pub fn identify(state: &State, change: &Change<'_>) -> Result<(Rc<Crr>, Key)> {
-    let incoming = incoming::read(state, change)?;
-    Ok((incoming.crr, incoming.key))
+/// The table and the key that a change is about; none if the table is not here.
+pub fn identify(state: &State, row: &Row<'_>) -> Result<Option<(Rc<Crr>, Key)>> {
+    Ok(match incoming::read(state, row)? {
+        Received::Change(change) | Received::UnknownColumn(change, _) => {
+            Some((change.crr, change.key))
+        }
+        Received::UnknownTable(_) => None,
+    })
 }
 
-/// Merges one change; 0 if it was ignored, else a number that is not 0.
-pub fn apply(state: &State, change: &Change<'_>) -> Result<i64> {
-    let incoming = incoming::read(state, change)?;
+/// Merges one change; 0 if it was ignored or parked, else a number that is not 0.
+pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
+    merge_row(state, &std::array::from_fn(|index| arguments.get(index)))
+}
+
+/// Merges one change.
+pub fn merge_row(state: &State, row: &Row<'_>) -> Result<i64> {
+    if state.is_parked_due()? {
+        parked::replay(state)?;
+    }
+    let applied = match incoming::read(state, row)? {
+        Received::Change(incoming) => apply_change(state, &incoming)?,
+        Received::UnknownTable(unknown) => {
+            parked::check(state, &unknown)?;
+            parked::park(state, &unknown, row[column::VAL])?;
+            0
+        }
+        Received::UnknownColumn(of_row, unknown) => {
+            parked::check(state, &unknown)?;
+            // The cell makes, or unmakes, its row as it would if the column were here.
+            let applied = apply_change(state, &of_row)?;
+            if unknown.cl.is_live() {
+                parked::park(state, &unknown, row[column::VAL])?;
+            }
+            applied
+        }
+    };
+    Ok(if applied == 0 {
+        0
+    } else {
+        state.pending_version()?.to_sql()
+    })
+}
+
+/// Merges a change; gives the number of events that were applied.
+fn apply_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     let Some(_merging) = state.start_merging() else {
         return Err(Error::Change(
             "a trigger inserted into crsql_changes while a merge was running; merge from the application".to_owned(),
@@ -38,18 +76,14 @@ pub fn apply(state: &State, change: &Change<'_>) -> Result<i64> {
     let epoch = state.epoch();
     let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
         Some(held) => held,
-        None => load(state, &incoming)?,
+        None => load(state, incoming)?,
     };
-    let outcome = merge(state, &incoming, &mut held);
+    let outcome = merge(state, incoming, &mut held);
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
     state.count_impact(applied);
-    Ok(if applied == 0 {
-        0
-    } else {
-        state.pending_version()?.to_sql()
-    })
+    Ok(applied)
 }
 
 fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
@@ -65,11 +99,14 @@ fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
         })?;
     let (record, is_unwritten) = state.take_clock(crr, key)?;
     let was_unknown = record.is_none() && !exists;
-    let clock = match record {
+    let mut clock = match record {
         Some(clock) => clock,
         None if exists => RowClock::pristine(),
         None => RowClock::unknown(),
     };
+    if clock.base == Base::Pristine {
+        clock.uncovered = state.late_in_row(crr, key)?;
+    }
     Ok(HeldRow {
         crr: Rc::clone(crr),
         key: key.clone(),
@@ -79,6 +116,7 @@ fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
         exists,
         was_unknown,
         is_dirty: is_unwritten,
+        late: Vec::new(),
     })
 }
 
@@ -170,6 +208,9 @@ fn write(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, revives: bo
     let cell = (incoming.crr.columns[*index].id, version);
     held.clock.set_cells(at, site, std::iter::once(cell));
     held.is_dirty = true;
+    if let Some(default) = &incoming.crr.columns[*index].late {
+        held.note_late(cell.0, late::holds(value.as_ref(), default));
+    }
     Ok(events as i64)
 }
 
@@ -230,7 +271,7 @@ fn held_site(
     let clock = &held.clock;
     let ordinal = match clock.column_site(column) {
         Some(ordinal) => Some(ordinal),
-        None if clock.inherited.contains(&column) => clock.sentinel.map(|entry| entry.site),
+        None if clock.inherited.contains(&column) => Some(SiteOrdinal::LOCAL),
         None => {
             state.flush()?;
             let is_other = |at| {

@@ -7,7 +7,9 @@
 
 use super::plan::Search;
 use crate::crdt::change::column;
-use crate::crdt::change::{CausalLength, ColumnVersion, Position, SENTINEL, Seq, SiteOrdinal};
+use crate::crdt::change::{
+    CausalLength, ColumnId, ColumnVersion, Position, SENTINEL, Seq, SiteOrdinal,
+};
 use crate::crdt::clock::{EntryMeaning, RowClock, cell_seq};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::Result;
@@ -128,14 +130,14 @@ impl ChangesCursor {
     /// Goes on until an entry says something, or to the end.
     fn advance(&mut self) -> Result<()> {
         loop {
-            let Some((at, key)) = self.next_key()? else {
+            let Some((place, key)) = self.next_key()? else {
                 if !self.next_run()? {
                     self.close();
                     return Ok(());
                 }
                 continue;
             };
-            self.read_entry(at, &key)?;
+            self.read_entry(place, &key)?;
             if !self.entry.changes.is_empty() {
                 return Ok(());
             }
@@ -188,7 +190,8 @@ impl ChangesCursor {
         Ok(false)
     }
 
-    fn next_key(&mut self) -> Result<Option<(Position, Key)>> {
+    /// The next key of the run, with its position and the seqs that it reserves.
+    fn next_key(&mut self) -> Result<Option<((Position, u64), Key)>> {
         let Some(open) = &mut self.run else {
             return Ok(None);
         };
@@ -202,11 +205,11 @@ impl ChangesCursor {
             RunKeys::Rowids(first) => Key::Rowid(first.wrapping_add_unsigned(index)),
             RunKeys::Packed(_) => open.keys[index as usize].clone(),
         };
-        Ok(Some((open.run.position(index), key)))
+        Ok(Some(((open.run.position(index), open.run.stride), key)))
     }
 
     /// Reads what the entry still says about its row.
-    fn read_entry(&mut self, at: Position, key: &Key) -> Result<()> {
+    fn read_entry(&mut self, (at, stride): (Position, u64), key: &Key) -> Result<()> {
         let entry = &mut self.entry;
         entry.changes.clear();
         entry.next = 0;
@@ -236,7 +239,7 @@ impl ChangesCursor {
         } else {
             None
         };
-        collect(crr, clock.as_ref(), at, &mut entry.changes);
+        collect(crr, clock.as_ref(), (at, stride), &mut entry.changes);
         entry.cl = clock
             .as_ref()
             .map_or(CausalLength::FIRST_LIFE, |clock| clock.cl);
@@ -284,7 +287,6 @@ fn open_table(
         {
             return Ok(false);
         }
-        crr.check_readable()?;
         let rows = crr
             .statements
             .take(slot::ROW_GET, state.store.connection, || crr.row_get_sql())?;
@@ -302,53 +304,54 @@ fn open_table(
         .is_none_or(|sought| Some(sought) == name))
 }
 
-/// The changes that an entry speaks for.
-fn collect(crr: &Crr, clock: Option<&RowClock>, at: Position, changes: &mut Vec<Emitted>) {
-    let first_insert = |changes: &mut Vec<Emitted>, is_own: &dyn Fn(usize) -> bool| {
-        let own = (0..crr.columns.len()).filter(|index| is_own(*index));
-        changes.extend(own.map(|index| Emitted {
-            column: Some(index),
-            version: ColumnVersion::FIRST.0,
-            seq: at.seq.plus(index as u64),
-        }));
-    };
+/// The changes that an entry speaks for. The stride of a first insert says which columns there were.
+fn collect(
+    crr: &Crr,
+    clock: Option<&RowClock>,
+    (at, stride): (Position, u64),
+    changes: &mut Vec<Emitted>,
+) {
     let sentinel = |cl: CausalLength| Emitted {
         column: None,
         version: cl.0,
         seq: at.seq,
     };
-    let Some(clock) = clock else {
-        match crr.columns.is_empty() {
-            true => changes.push(sentinel(CausalLength::FIRST_LIFE)),
-            false => first_insert(changes, &|_| true),
+    let first_insert = |changes: &mut Vec<Emitted>, is_listed: &dyn Fn(ColumnId) -> bool| {
+        let mut inserted = (0..)
+            .zip(&crr.columns)
+            .filter(|(_, column)| u64::from(column.id.0) < stride)
+            .peekable();
+        if inserted.peek().is_none() {
+            // Nothing else would tell of the row.
+            changes.push(sentinel(CausalLength::FIRST_LIFE));
         }
+        let own = inserted.filter(|(_, column)| !is_listed(column.id));
+        changes.extend(own.map(|(index, column)| Emitted {
+            column: Some(index),
+            version: ColumnVersion::FIRST.0,
+            seq: at.seq.plus(u64::from(column.id.0)),
+        }));
+    };
+    let Some(clock) = clock else {
+        first_insert(changes, &|_| false);
         return;
     };
     match clock.entry_at(at) {
         EntryMeaning::Stale => {}
         EntryMeaning::Sentinel => changes.push(sentinel(clock.cl)),
-        EntryMeaning::FirstInsert => {
-            let is_listed = |index: usize| {
-                let id = crr.columns[index].id;
-                clock
-                    .groups
-                    .iter()
-                    .any(|group| group.cells.iter().any(|cell| cell.column == id))
-            };
-            first_insert(changes, &|index| !is_listed(index));
-        }
+        EntryMeaning::FirstInsert => first_insert(changes, &|column| clock.lists(column)),
         EntryMeaning::Cells(group) => {
             changes.extend(group.cells.iter().filter_map(|cell| {
-                let index = crr
-                    .columns
-                    .iter()
-                    .position(|column| column.id == cell.column)?;
                 Some(Emitted {
-                    column: Some(index),
+                    column: Some(crr.column_by_id(cell.column)?),
                     version: cell.version.0,
                     seq: cell_seq(group, cell),
                 })
             }));
+            let is_silent = || !clock.is_announced(|column| crr.column_by_id(column).is_some());
+            if changes.is_empty() && clock.groups.first() == Some(group) && is_silent() {
+                changes.push(sentinel(clock.cl));
+            }
         }
     }
 }

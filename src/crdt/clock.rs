@@ -13,8 +13,12 @@ use std::borrow::Cow;
 pub enum Base {
     /// They were never set in this life.
     Unset,
-    /// They are at version 1, as the log entry of the row's first insert says.
+    /// They are at version 1, as the log entry of the row's first insert says; but for late columns that
+    /// still hold their default, which were never set.
     Pristine,
+    /// Those with a smaller id are at version 1, as the log entry of the row's first insert says; the others
+    /// were never set.
+    PristineTo(u32),
 }
 
 /// One cell of a group. Its seq is that of the group plus `offset`.
@@ -72,6 +76,9 @@ pub struct RowClock {
     pub inherited: Vec<ColumnId>,
     /// Log entries that no longer say anything
     pub superseded: Vec<Position>,
+    /// Late columns that hold their default: with a pristine base they were never set. To be found out from
+    /// the row by whoever asks for the version of a column.
+    pub uncovered: Vec<ColumnId>,
 }
 
 /// The stored part of a record; its causal length stands in a column of its own.
@@ -102,6 +109,7 @@ impl RowClock {
             groups: Vec::new(),
             inherited: Vec::new(),
             superseded: Vec::new(),
+            uncovered: Vec::new(),
         }
     }
 
@@ -114,6 +122,19 @@ impl RowClock {
         }
     }
 
+    /// A live row that was inserted with the columns of smaller ids than `next_column`.
+    pub fn inserted_with(next_column: u32) -> RowClock {
+        RowClock {
+            base: Base::PristineTo(next_column),
+            ..RowClock::pristine()
+        }
+    }
+
+    /// Whether the row's first insert still counts for the columns that no group lists.
+    pub fn is_first_insert(&self) -> bool {
+        self.base != Base::Unset
+    }
+
     /// The version of a column; none if it was never set in this life.
     pub fn column_version(&self, column: ColumnId) -> Option<ColumnVersion> {
         if self.inherited.contains(&column) {
@@ -121,9 +142,23 @@ impl RowClock {
         }
         match (self.find(column), self.base) {
             (Some((_, cell)), _) => Some(cell.version),
-            (None, Base::Pristine) => Some(ColumnVersion::FIRST),
+            (None, Base::Pristine) => {
+                (!self.uncovered.contains(&column)).then_some(ColumnVersion::FIRST)
+            }
+            (None, Base::PristineTo(end)) => (column.0 < end).then_some(ColumnVersion::FIRST),
             (None, Base::Unset) => None,
         }
+    }
+
+    /// Whether a group lists the column.
+    pub fn lists(&self, column: ColumnId) -> bool {
+        self.find(column).is_some()
+    }
+
+    /// Whether some entry tells of the row, given which columns there still are.
+    pub fn is_announced(&self, is_there: impl Fn(ColumnId) -> bool) -> bool {
+        let mut cells = self.groups.iter().flat_map(|group| &group.cells);
+        self.is_first_insert() || self.sentinel.is_some() || cells.any(|cell| is_there(cell.column))
     }
 
     /// The site that last wrote a listed column.
@@ -330,7 +365,7 @@ impl RowClock {
         }
         match self.sentinel {
             Some(entry) if entry.at == at => EntryMeaning::Sentinel,
-            _ if self.base == Base::Pristine => EntryMeaning::FirstInsert,
+            _ if self.is_first_insert() => EntryMeaning::FirstInsert,
             _ => EntryMeaning::Stale,
         }
     }

@@ -216,7 +216,6 @@ pub struct Source<'s> {
 impl<'s> Source<'s> {
     /// Of a table whose records are all written.
     pub fn new(state: &'s State, crr: Rc<Crr>) -> Result<Source<'s>> {
-        crr.check_readable()?;
         if !crr.is_rowid_keyed && !state.store.stores_utf8()? {
             return Err(Error::Table(format!(
                 "the keys of table {} can't be put in the order that all replicas share, because this database stores \

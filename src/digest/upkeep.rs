@@ -107,9 +107,7 @@ pub fn bring_up(state: &State) -> Result<()> {
         true => schema,
         false => -1,
     };
-    store.put_digest_state(end, schema, &digest)?;
-    state.settle();
-    Ok(())
+    store.put_digest_state(end, schema, &digest)
 }
 
 /// The trees of a table while they are brought up to date.

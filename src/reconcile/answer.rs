@@ -365,11 +365,9 @@ fn first_level(rows: u64) -> u8 {
 
 /// Equal where rows of the two tables can be compared: the same columns, as many key columns.
 fn columns_check(crr: &Crr) -> [u8; 8] {
-    let mut names: Vec<String> = crr
-        .columns
-        .iter()
-        .map(|column| folded(&column.name))
-        .collect();
+    let columns = crr.columns.iter().map(|column| &column.name);
+    let added = crr.added.iter().map(|column| &column.name);
+    let mut names: Vec<String> = columns.chain(added).map(|name| folded(name)).collect();
     names.sort_unstable();
     let mut bytes = (crr.key_columns.len() as u64).to_be_bytes().to_vec();
     for name in &names {

@@ -60,7 +60,6 @@ pub fn reconcile(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     };
     state.ensure_bootstrapped()?;
     let outcome = state.store.atomically(|| converse(state, message, budget));
-    state.settle();
     let answer = outcome.map_err(|error| error.during("reconciling"))?;
     Ok(answer.map_or(Value::Null, |answer| Value::Blob(answer.encode())))
 }

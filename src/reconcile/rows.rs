@@ -43,7 +43,9 @@ pub fn merge(state: &State, tables: &[TableRows]) -> Result<Vec<Merged>> {
         for row in &table.rows {
             let last = merge_row(state, table, row)?;
             if row.hops > 0 {
-                let (crr, key) = apply::identify(state, &last)?;
+                let Some((crr, key)) = apply::identify(state, &last)? else {
+                    continue;
+                };
                 let part = match row.cl.is_live() {
                     true => Part::Live,
                     false => Part::Dead,
@@ -68,11 +70,7 @@ pub fn merge(state: &State, tables: &[TableRows]) -> Result<Vec<Merged>> {
 
 /// Merges one row: its causal length where its cells do not carry it alone, then its cells. Gives its last
 /// change.
-fn merge_row<'a>(
-    state: &State,
-    table: &'a TableRows,
-    row: &'a SentRow,
-) -> Result<apply::Change<'a>> {
+fn merge_row<'a>(state: &State, table: &'a TableRows, row: &'a SentRow) -> Result<apply::Row<'a>> {
     let site = |index: usize| {
         let site = table.sites.get(index);
         site.map_or(ValueRef::Null, |site| ValueRef::Blob(site))
@@ -86,7 +84,7 @@ fn merge_row<'a>(
         change[column::VAL] = ValueRef::Null;
         change[column::COL_VERSION] = ValueRef::Integer(row.cl.to_sql());
         change[column::SITE_ID] = site(row.site);
-        apply::apply(state, &change)?;
+        apply::merge_row(state, &change)?;
     }
     for cell in &row.cells {
         let name = table.columns.get(cell.column).map_or("", String::as_str);
@@ -94,7 +92,7 @@ fn merge_row<'a>(
         change[column::VAL] = cell.value.as_ref();
         change[column::COL_VERSION] = ValueRef::Integer(cell.version.to_sql());
         change[column::SITE_ID] = site(cell.site);
-        apply::apply(state, &change)?;
+        apply::merge_row(state, &change)?;
     }
     Ok(change)
 }

@@ -2,15 +2,18 @@
 
 use super::inspect::{DeclaredColumn, DeclaredTable};
 use super::key::{self, Key};
-use super::triggers::KeyArguments;
+use super::late;
+use super::matching::{History, match_columns};
+use super::registry::{RegisteredColumn, RegisteredTable, former_names};
+use super::triggers::{COLUMNS_PER_SET, KeyArguments, marked_columns};
 use crate::crdt::change::{ColumnId, TableId};
 use crate::crdt::key as packed_key;
 use crate::crdt::value::{Affinity, Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sql::{self, Part};
-use crate::sqlite::Connection;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::value::Arguments;
+use crate::sqlite::{Connection, Statement};
 use hashbrown::HashMap;
 
 /// A replicated column.
@@ -22,6 +25,12 @@ pub struct Column {
     pub name: String,
     /// What SQLite does to values stored in it
     pub affinity: Affinity,
+    /// Its place among the declared columns
+    pub place: i64,
+    /// Whether the triggers name it
+    pub is_captured: bool,
+    /// What it was filled with, if it was added to a table that had rows
+    pub late: Option<Value>,
 }
 
 /// A column of the primary key.
@@ -31,15 +40,6 @@ pub struct KeyColumn {
     pub name: String,
     /// What SQLite does to values stored in it
     pub affinity: Affinity,
-}
-
-/// A column that makes the declaration differ from what was registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Drift {
-    /// It is there and not registered
-    Added(String),
-    /// It is registered and not there
-    Missing(String),
 }
 
 /// A replicated table, as it was registered and as it is declared.
@@ -57,13 +57,24 @@ pub struct Crr {
     pub key_columns: Vec<KeyColumn>,
     /// The replicated columns, in ascending order of their ids
     pub columns: Vec<Column>,
-    /// What was changed in the table since it was registered, if anything was
-    pub drift: Option<Drift>,
+    /// The names of the generated columns
+    pub computed: Vec<String>,
+    /// The declared columns that are not registered yet
+    pub added: Vec<DeclaredColumn>,
+    /// The id that the next new column gets
+    pub next_column: u32,
+    /// Open alter sessions
+    pub sessions: u32,
+    /// Whether the registry says something else than the declaration
+    pub is_unregistered: bool,
     /// The compiled statements on clock records, and those that read rows
     pub statements: StatementCache,
     /// The compiled statements that write rows; the application's triggers are part of them
     pub writes: StatementCache,
     by_name: HashMap<String, usize>,
+    /// The columns that the triggers name, and those of them that are late
+    captured: Vec<usize>,
+    captured_late: Vec<usize>,
 }
 
 /// The slots of `Crr::statements`.
@@ -78,6 +89,8 @@ pub mod slot {
     pub const ROW_GET: usize = 3;
     /// Looks for a row
     pub const ROW_EXISTS: usize = 4;
+    /// Reads the late columns of a row
+    pub const LATE_GET: usize = 5;
 }
 
 /// The slots of `Crr::writes`.
@@ -95,16 +108,17 @@ pub fn rows_table(id: TableId) -> String {
     format!("crsql_rows_{}", id.0)
 }
 
-fn value_columns(declared: &DeclaredTable) -> Vec<&DeclaredColumn> {
-    declared.value_columns().collect()
-}
-
 impl Crr {
-    /// A table to be registered under `id`.
-    pub fn new(id: TableId, declared: &DeclaredTable) -> Crr {
-        let columns = value_columns(declared);
-        let registered = (0..).zip(columns.iter().map(|column| column.name.clone()));
-        Crr::assemble(id, declared, registered.collect())
+    /// A table to be registered.
+    pub fn new(declared: &DeclaredTable) -> Crr {
+        let columns: Vec<Column> = (0..)
+            .zip(declared.value_columns())
+            .map(|(id, column)| Column::new(ColumnId(id), column, None))
+            .collect();
+        // Entries of a table without columns speak for the row; those of later columns are not to be mistaken
+        // for them.
+        let next_column = columns.len().max(1) as u32;
+        Crr::assemble(TableId(0), declared, columns, next_column)
     }
 
     /// Reads a registered table; none if it is gone.
@@ -112,30 +126,78 @@ impl Crr {
         let Some(declared) = DeclaredTable::read(connection, name)? else {
             return Ok(None);
         };
-        let mut registered = Vec::new();
-        let mut statement = connection.prepare(sql::COLUMNS)?;
-        statement.bind(1, ValueRef::Integer(id.0))?;
-        while statement.step()? {
-            registered.push((statement.integer(0) as u32, statement.text(1)));
-        }
-        Ok(Some(Crr::assemble(id, &declared, registered)))
+        let Some(table) = RegisteredTable::read(connection, id)? else {
+            return Ok(None);
+        };
+        let registered = RegisteredColumn::read_all(connection, id)?;
+        let followed = marked_columns(connection, id)?;
+        let history = match &followed {
+            Some(names) => History::Followed(names),
+            None => History::Appended,
+        };
+        let mut crr = Crr::altered(id, &declared, &table, &registered, history);
+        let registered = registered
+            .into_iter()
+            .map(|column| (column.name, column.id));
+        crr.add_former_names(registered.chain(former_names(connection, id)?));
+        Ok(Some(crr))
     }
 
-    fn assemble(id: TableId, declared: &DeclaredTable, registered: Vec<(u32, String)>) -> Crr {
-        let declared_columns = value_columns(declared);
-        let columns: Vec<Column> = registered
+    /// The table as it is declared now, given what is registered of it.
+    pub fn altered(
+        id: TableId,
+        declared: &DeclaredTable,
+        table: &RegisteredTable,
+        registered: &[RegisteredColumn],
+        history: History<'_>,
+    ) -> Crr {
+        let declared_columns: Vec<&DeclaredColumn> = declared.value_columns().collect();
+        let found = match_columns(
+            &registered
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect::<Vec<_>>(),
+            &declared_columns
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect::<Vec<_>>(),
+            history,
+        );
+        let mut columns = Vec::with_capacity(registered.len());
+        let mut is_known = vec![false; declared_columns.len()];
+        let mut is_alike = table.name == declared.name;
+        for (old, index) in registered.iter().zip(found) {
+            let Some(index) = index else {
+                is_alike = false;
+                continue;
+            };
+            is_known[index] = true;
+            let mut column = Column::new(old.id, declared_columns[index], old.late.clone());
+            column.is_captured = old.is_captured;
+            is_alike &= column.place == old.place && column.name == old.name;
+            columns.push(column);
+        }
+        columns.sort_by_key(|column| column.id);
+        let mut crr = Crr::assemble(id, declared, columns, table.next_column);
+        crr.sessions = table.sessions;
+        crr.added = declared_columns
             .iter()
-            .filter_map(|(id, name)| {
-                let column = declared_columns
-                    .iter()
-                    .find(|column| column.name == *name)?;
-                Some(Column {
-                    id: ColumnId(*id),
-                    name: name.clone(),
-                    affinity: column.affinity,
-                })
-            })
+            .zip(is_known)
+            .filter(|(_, is_known)| !is_known)
+            .map(|(column, _)| (*column).clone())
             .collect();
+        let is_alike = is_alike && crr.key_description() == table.key;
+        // What a session drops and renames is registered at its end.
+        crr.is_unregistered = !crr.added.is_empty() || (!is_alike && crr.sessions == 0);
+        crr
+    }
+
+    fn assemble(
+        id: TableId,
+        declared: &DeclaredTable,
+        columns: Vec<Column>,
+        next_column: u32,
+    ) -> Crr {
         let key_columns = declared.key_columns().into_iter().map(|column| KeyColumn {
             name: column.name.clone(),
             affinity: column.affinity,
@@ -144,18 +206,118 @@ impl Crr {
             .iter()
             .enumerate()
             .map(|(index, column)| (column.name.to_ascii_lowercase(), index));
+        let captured: Vec<usize> = (0..columns.len())
+            .filter(|index| columns[*index].is_captured)
+            .collect();
+        let is_late = |index: &usize| columns[*index].late.is_some();
         Crr {
             id,
             name: declared.name.clone(),
             is_rowid_keyed: declared.is_rowid_keyed,
             rowid_names: declared.rowid_names.clone(),
             key_columns: key_columns.collect(),
-            drift: drift(&registered, &declared_columns),
+            computed: declared.generated_names(),
+            added: Vec::new(),
+            next_column,
+            sessions: 0,
+            is_unregistered: false,
             statements: StatementCache::default(),
             writes: StatementCache::default(),
             by_name: by_name.collect(),
+            captured_late: captured.iter().copied().filter(is_late).collect(),
+            captured,
             columns,
         }
+    }
+
+    /// Columns are found by names that they had, too, unless another column has that name now.
+    fn add_former_names(&mut self, names: impl Iterator<Item = (String, ColumnId)>) {
+        for (name, id) in names {
+            let is_added = |added: &DeclaredColumn| added.name.eq_ignore_ascii_case(&name);
+            if let Some(index) = self.column_by_id(id)
+                && !self.added.iter().any(is_added)
+            {
+                let name = name.to_ascii_lowercase();
+                self.by_name.entry(name).or_insert(index);
+            }
+        }
+    }
+
+    /// What is registered of this table.
+    pub fn registration(&self) -> RegisteredTable {
+        RegisteredTable {
+            name: self.name.clone(),
+            key: self.key_description(),
+            next_column: self.next_column,
+            sessions: self.sessions,
+        }
+    }
+
+    /// Whether the triggers should be made anew at the end of the transaction.
+    pub fn has_stale_triggers(&self) -> bool {
+        self.sessions == 0 && self.captured.len() < self.columns.len()
+    }
+
+    /// Whether the triggers don't name some column.
+    pub fn has_uncaptured(&self) -> bool {
+        self.captured.len() < self.columns.len()
+    }
+
+    /// Whether some column is late and the triggers don't name it.
+    pub fn has_uncaptured_late(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| column.late.is_some() && !column.is_captured)
+    }
+
+    /// The columns that the triggers name, in the order of their bits.
+    pub fn captured(&self) -> impl ExactSizeIterator<Item = &Column> {
+        self.captured.iter().map(|index| &self.columns[*index])
+    }
+
+    /// The late columns.
+    pub fn late_columns(&self) -> impl Iterator<Item = (ColumnId, &Value)> {
+        self.columns
+            .iter()
+            .filter_map(|column| Some((column.id, column.late.as_ref()?)))
+    }
+
+    /// Whether there are late columns.
+    pub fn has_late(&self) -> bool {
+        self.late_columns().next().is_some()
+    }
+
+    /// How many arguments of a trigger say which late columns hold their default.
+    pub fn late_arguments(&self) -> usize {
+        self.captured_late.len().div_ceil(COLUMNS_PER_SET)
+    }
+
+    /// The late columns that hold their default, as the triggers say it.
+    pub fn late_of(&self, arguments: Arguments<'_>) -> Vec<ColumnId> {
+        let holds = |place: &usize| {
+            let bits = arguments.integer(place / COLUMNS_PER_SET);
+            bits >> (place % COLUMNS_PER_SET) & 1 == 1
+        };
+        (0..self.captured_late.len())
+            .filter(holds)
+            .map(|place| self.columns[self.captured_late[place]].id)
+            .collect()
+    }
+
+    /// The query for the late columns of a row.
+    pub fn late_get_sql(&self) -> String {
+        let late = self.columns.iter().filter(|column| column.late.is_some());
+        let columns = sql::join(", ", late.map(|column| sql::column_of("t", &column.name)));
+        self.row_sql(sql::ROW_GET, &[("columns", Part::Sql(&columns))])
+    }
+
+    /// The late columns that hold their default in a row of `late_get_sql`.
+    pub fn late_in(&self, row: &Statement) -> Vec<ColumnId> {
+        self.late_columns()
+            .enumerate()
+            .filter(|(place, (_, default))| late::holds(row.value(*place), default))
+            .map(|(_, (id, _))| id)
+            .collect()
     }
 
     /// A replicated column by name, in any ASCII case, with its index in `columns`.
@@ -167,9 +329,17 @@ impl Crr {
         Some((index, &self.columns[index]))
     }
 
-    /// The seqs that a first insert reserves: one a column, or one for the row where there is none.
+    /// The index in `columns` of a column; none if it was dropped.
+    pub fn column_by_id(&self, id: ColumnId) -> Option<usize> {
+        self.columns
+            .binary_search_by_key(&id, |column| column.id)
+            .ok()
+    }
+
+    /// The seqs that a first insert reserves: one for each column that there ever was, or one for the row. So
+    /// the log entry tells which columns it speaks for: those with a smaller id.
     pub fn insert_stride(&self) -> u64 {
-        self.columns.len().max(1) as u64
+        u64::from(self.next_column.max(1))
     }
 
     /// Fills a text on the table of clock records.
@@ -188,7 +358,7 @@ impl Crr {
     }
 
     /// The ids of the replicated columns.
-    pub fn column_ids(&self) -> impl Iterator<Item = ColumnId> {
+    pub fn column_ids(&self) -> impl ExactSizeIterator<Item = ColumnId> {
         self.columns.iter().map(|column| column.id)
     }
 
@@ -249,6 +419,14 @@ impl Crr {
             let value = key::canonical(value, column.affinity);
             match value {
                 ValueRef::Integer(rowid) if self.is_rowid_keyed => return Ok(Key::Rowid(rowid)),
+                // Tables that were replicated by an earlier extension may have such a column.
+                ValueRef::Null if !self.is_rowid_keyed => {
+                    return Err(Error::Table(format!(
+                        "the key column {} of table {} is NULL, and a row needs an identity; give it a value",
+                        sql::quoted(&column.name),
+                        sql::quoted(&self.name)
+                    )));
+                }
                 ValueRef::Text(text) if std::str::from_utf8(text).is_err() => {
                     return Err(Error::Table(format!(
                         "the key column {} of table {} holds text that is not valid UTF-8; store it as a BLOB",
@@ -278,47 +456,25 @@ impl Crr {
         }
     }
 
-    /// Stops writes to a table whose declaration is no longer the registered one.
-    pub fn check_drift(&self) -> Result<()> {
-        match &self.drift {
-            None => Ok(()),
-            Some(Drift::Added(name) | Drift::Missing(name)) => {
-                Err(self.changed_error(&format!("the column {}", sql::quoted(name))))
-            }
-        }
-    }
-
-    /// Stops reading the changes of a table that lacks a column they are about.
-    pub fn check_readable(&self) -> Result<()> {
-        match &self.drift {
-            Some(Drift::Missing(_)) => self.check_drift(),
-            _ => Ok(()),
-        }
-    }
-
     fn changed_error(&self, what: &str) -> Error {
         Error::Table(format!(
-            "{what} of table {} changed since crsql_as_crr, which this release can't follow; \
-             undo that change of the schema",
-            sql::quoted(&self.name)
+            "{what} of table {} is not the one it was replicated with; call SELECT crsql_adopt({}) to make its \
+             triggers anew",
+            sql::quoted(&self.name),
+            sql::literal(&self.name)
         ))
     }
 }
 
-/// What differs between the registered and the declared columns.
-fn drift(registered: &[(u32, String)], declared: &[&DeclaredColumn]) -> Option<Drift> {
-    let is_registered = |name: &str| registered.iter().any(|(_, known)| known == name);
-    let is_declared = |name: &str| declared.iter().any(|column| column.name == name);
-    let missing = registered
-        .iter()
-        .map(|(_, name)| name)
-        .find(|name| !is_declared(name));
-    let added = declared
-        .iter()
-        .map(|column| &column.name)
-        .find(|name| !is_registered(name));
-    missing
-        .cloned()
-        .map(Drift::Missing)
-        .or(added.cloned().map(Drift::Added))
+impl Column {
+    fn new(id: ColumnId, declared: &DeclaredColumn, late: Option<Value>) -> Column {
+        Column {
+            id,
+            name: declared.name.clone(),
+            affinity: declared.affinity,
+            place: declared.place,
+            is_captured: true,
+            late,
+        }
+    }
 }

@@ -17,12 +17,21 @@ pub struct DeclaredColumn {
     pub affinity: Affinity,
     /// Whether it is NOT NULL
     pub is_not_null: bool,
-    /// Whether it has a DEFAULT
-    pub has_default: bool,
+    /// The expression of its DEFAULT, if it has one
+    pub default: Option<String>,
+    /// Its place among the replicated columns, if it is one
+    pub place: i64,
     /// Its place in the primary key, from 1; 0 if it is no part of it
     pub key_place: i64,
     /// Whether it is computed
     pub is_generated: bool,
+}
+
+impl DeclaredColumn {
+    /// Whether its values are replicated beside the key.
+    pub fn is_replicated(&self) -> bool {
+        self.key_place == 0 && !self.is_generated
+    }
 }
 
 /// A table of `main` as it is declared.
@@ -79,16 +88,21 @@ impl DeclaredTable {
         if kind != "table" {
             return Ok(None);
         }
-        let columns = rows(connection, sql::DESCRIBE_COLUMNS, &name, |row| {
+        let mut columns = rows(connection, sql::DESCRIBE_COLUMNS, &name, |row| {
             DeclaredColumn {
                 name: row.text(0),
                 affinity: Affinity::of_declared_type(&row.text(1), is_strict),
                 is_not_null: row.integer(2) != 0,
-                has_default: row.integer(3) != 0,
+                default: (row.value(3) != ValueRef::Null).then(|| row.text(3)),
+                place: -1,
                 key_place: row.integer(4),
                 is_generated: row.integer(5) >= 2,
             }
         })?;
+        let replicated = columns.iter_mut().filter(|column| column.is_replicated());
+        (0..)
+            .zip(replicated)
+            .for_each(|(place, column)| column.place = place);
         let indexes = rows(connection, sql::INDEXES, &name, |row| {
             (row.text(0), row.text(2))
         })?;
@@ -124,9 +138,13 @@ impl DeclaredTable {
 
     /// The columns that are replicated, in order.
     pub fn value_columns(&self) -> impl Iterator<Item = &DeclaredColumn> {
-        self.columns
-            .iter()
-            .filter(|c| c.key_place == 0 && !c.is_generated)
+        self.columns.iter().filter(|column| column.is_replicated())
+    }
+
+    /// The names of the generated columns.
+    pub fn generated_names(&self) -> Vec<String> {
+        let generated = self.columns.iter().filter(|column| column.is_generated);
+        generated.map(|column| column.name.clone()).collect()
     }
 
     /// Refuses a table whose replicas could not be kept equal, with the reason and the remedy.
@@ -217,6 +235,26 @@ impl DeclaredTable {
     }
 
     fn check_key(&self, connection: Connection) -> Result<()> {
+        if let Some(column) = self.nullable_key_columns().next() {
+            return Err(self.refusal(format_args!(
+                "has the key column {}, which may be NULL, and a row needs an identity; declare it NOT NULL",
+                sql::quoted(&column.name)
+            )));
+        }
+        self.check_identity(connection)
+    }
+
+    /// The key columns that may be NULL.
+    pub fn nullable_key_columns(&self) -> impl Iterator<Item = &DeclaredColumn> {
+        let is_nullable = |column: &&DeclaredColumn| column.key_place > 0 && !column.is_not_null;
+        self.columns
+            .iter()
+            .filter(is_nullable)
+            .filter(|_| !self.is_rowid_keyed)
+    }
+
+    /// Refuses a table whose rows have no key that replicas could agree on.
+    pub fn check_identity(&self, connection: Connection) -> Result<()> {
         let key = self.key_columns();
         if key.is_empty() {
             return Err(
@@ -227,15 +265,6 @@ impl DeclaredTable {
             return Err(self.refusal(format_args!(
                 "has a primary key of {} columns, and at most {KEY_VALUES_MAX} are possible",
                 key.len()
-            )));
-        }
-        if self.is_rowid_keyed {
-            return Ok(());
-        }
-        if let Some(column) = key.iter().find(|column| !column.is_not_null) {
-            return Err(self.refusal(format_args!(
-                "has the key column {}, which may be NULL, and a row needs an identity; declare it NOT NULL",
-                sql::quoted(&column.name)
             )));
         }
         let Some(index) = &self.key_index else {
@@ -262,15 +291,22 @@ impl DeclaredTable {
             .any(|text| bare_words(text).any(|word| word.eq_ignore_ascii_case("AUTOINCREMENT"))))
     }
 
+    /// Refuses a column with the name of the sentinel.
+    pub fn check_column_names(&self) -> Result<()> {
+        match self.value_columns().find(|column| column.name == SENTINEL) {
+            None => Ok(()),
+            Some(column) => Err(self.refusal(format_args!(
+                "has a column named {}, the name that stands for whole rows in crsql_changes; rename it",
+                sql::quoted(&column.name)
+            ))),
+        }
+    }
+
     fn check_columns(&self) -> Result<()> {
+        self.check_column_names()?;
         for column in self.value_columns() {
             let name = sql::quoted(&column.name);
-            if column.name == SENTINEL {
-                return Err(self.refusal(format_args!(
-                    "has a column named {name}, the name that stands for whole rows in crsql_changes; rename it"
-                )));
-            }
-            if column.is_not_null && !column.has_default {
+            if column.is_not_null && column.default.is_none() {
                 return Err(self.refusal(format_args!(
                     "has the column {name}, which is NOT NULL without a DEFAULT, and a row may arrive one \
                      column at a time; give it a DEFAULT or let it be NULL"

@@ -3,6 +3,9 @@
 pub mod crr;
 pub mod inspect;
 pub mod key;
+pub mod late;
+pub mod matching;
+pub mod registry;
 pub mod triggers;
 
 pub use crr::{Column, Crr, KeyColumn};

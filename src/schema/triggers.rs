@@ -1,8 +1,12 @@
 //! The triggers that capture writes to a replicated table.
 
 use super::crr::{Column, Crr};
-use crate::crdt::value::Affinity;
+use super::late;
+use crate::crdt::change::TableId;
+use crate::crdt::value::{Affinity, ValueRef};
+use crate::error::Result;
 use crate::sql::{self, Part, column_of, join, quoted};
+use crate::sqlite::Connection;
 
 /// SQLite allows 127 arguments to a function by default; keys of more columns than this are packed into few.
 const KEY_ARGUMENTS_MAX: usize = 40;
@@ -43,9 +47,22 @@ impl KeyArguments {
     }
 }
 
+/// When the triggers are to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// While the columns stay the same
+    Steady,
+    /// In an alter session, while columns come and go
+    Session,
+}
+
+/// Part of the names of the triggers that name columns: what SQLite says when they keep a column from being
+/// dropped.
+const DROP_HINT: &str = " (to drop a column, call crsql_begin_alter first)";
+
 /// The statements that make the triggers. `database` is the database's own number: a trigger of an attached
 /// database would otherwise be taken for one of `main`.
-pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
+pub fn creation(crr: &Crr, database: i64, phase: Phase) -> Vec<String> {
     let identity = format!("{database}, {}", crr.id.0);
     let (old_key, new_key) = (key_arguments(crr, "OLD"), key_arguments(crr, "NEW"));
     let key_is_new = join(
@@ -69,12 +86,22 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
         }),
     );
     let key_names = join(", ", crr.key_names().chain(ROWID_NAMES).map(quoted));
+    let late_of = |row: &str| match phase {
+        Phase::Steady => late_sets(&crr.columns, row),
+        Phase::Session => String::new(),
+    };
+    let (old_late, new_late) = (late_of("OLD"), late_of("NEW"));
     let make = |text: &str, event: &str, of: &str, changed: &str| {
+        let is_update = text == sql::TRIGGER_UPDATE;
+        let hint = if is_update { DROP_HINT } else { "" };
+        let late = if is_update { &old_late } else { &new_late };
         let parts = [
             (
                 "trigger",
-                Part::Name(&format!("crsql_{}_{event}", crr.id.0)),
+                Part::Name(&format!("crsql_{}_{event}{hint}", crr.id.0)),
             ),
+            ("late", Part::Sql(late)),
+            ("columns", Part::Sql(of)),
             ("table", Part::Name(&crr.name)),
             ("identity", Part::Sql(&identity)),
             ("old_key", Part::Sql(&old_key)),
@@ -87,13 +114,18 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
         ];
         sql::fill(text, &parts)
     };
-    let mut statements = vec![
-        make(sql::TRIGGER_EXISTING, "existing", "", ""),
-        make(sql::TRIGGER_INSERT, "insert", "", ""),
-        make(sql::TRIGGER_DISPLACE, "displace", "", ""),
-        make(sql::TRIGGER_DELETE, "delete", "", ""),
-    ];
-    if crr.columns.len() <= COLUMNS_PER_SET {
+    // Those with the hint come first: SQLite names the first that keeps a column from going.
+    let mut statements = Vec::new();
+    if phase == Phase::Session {
+        statements.push(make(sql::TRIGGER_SESSION_BEFORE, "before", "", ""));
+        statements.push(make(sql::TRIGGER_SESSION_AFTER, "after", "", ""));
+        let mut columns: Vec<&Column> = crr.columns.iter().collect();
+        columns.sort_by_key(|column| column.place);
+        if !columns.is_empty() {
+            let names = join(", ", columns.iter().map(|column| quoted(&column.name)));
+            statements.push(make(sql::TRIGGER_SESSION_COLUMNS, "columns", &names, ""));
+        }
+    } else if crr.columns.len() <= COLUMNS_PER_SET {
         statements.push(make(
             sql::TRIGGER_UPDATE,
             "update",
@@ -101,8 +133,8 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
             &changed_set(0, &crr.columns),
         ));
     } else {
-        let of_key = format!(" OF {key_names}");
-        statements.push(make(sql::TRIGGER_UPDATE, "update", &of_key, ""));
+        // Of all updates: also of columns that are added later.
+        statements.push(make(sql::TRIGGER_UPDATE, "update", "", ""));
         // SQLite runs the latest trigger first: made from the end on, they record in the order of the columns.
         for (set, columns) in crr.columns.chunks(COLUMNS_PER_SET).enumerate().rev() {
             let names = join(", ", columns.iter().map(|column| quoted(&column.name)));
@@ -115,6 +147,12 @@ pub fn creation(crr: &Crr, database: i64) -> Vec<String> {
             ));
         }
     }
+    statements.extend([
+        make(sql::TRIGGER_EXISTING, "existing", "", ""),
+        make(sql::TRIGGER_INSERT, "insert", "", ""),
+        make(sql::TRIGGER_DISPLACE, "displace", "", ""),
+        make(sql::TRIGGER_DELETE, "delete", "", ""),
+    ]);
     statements.extend(rowid_guards(crr));
     statements
 }
@@ -157,6 +195,35 @@ fn rowid_guards(crr: &Crr) -> Vec<String> {
         sql::fill(text, &parts)
     };
     guards.into_iter().map(make).collect()
+}
+
+/// The names by which a table's columns go in an alter session, in the order of their former places; none
+/// outside of one.
+pub fn marked_columns(connection: Connection, id: TableId) -> Result<Option<Vec<String>>> {
+    let text = connection
+        .prepare(sql::MARKED_COLUMNS)?
+        .first([ValueRef::Integer(id.0)], |row| row.text(0))?;
+    let list = text
+        .as_deref()
+        .and_then(|text| text.split_once(" UPDATE OF "));
+    Ok(list.map(|(_, list)| sql::quoted_list(list)))
+}
+
+/// `, bits, ...`: for each late column whether it holds its default.
+fn late_sets(columns: &[Column], row: &str) -> String {
+    let late: Vec<&Column> = columns
+        .iter()
+        .filter(|column| column.late.is_some())
+        .collect();
+    let sets = late.chunks(COLUMNS_PER_SET).map(|columns| {
+        let bits = columns.iter().enumerate().filter_map(|(bit, column)| {
+            let cell = column_of(row, &column.name);
+            let holds = late::holds_sql(&cell, column.late.as_ref()?);
+            Some(format!("(({holds}) << {bit})"))
+        });
+        format!(", {}", join(" | ", bits))
+    });
+    sets.collect()
 }
 
 fn key_arguments(crr: &Crr, row: &str) -> String {

@@ -102,6 +102,12 @@ impl Connection {
     }
 }
 
+/// Fills the bytes with SQLite's randomness.
+pub fn randomness(bytes: &mut [u8]) {
+    // SAFETY: the bytes are valid for their length, which is small.
+    unsafe { call!(randomness(bytes.len() as i32, bytes.as_mut_ptr().cast())) };
+}
+
 /// A text for SQLite; a NUL in it ends it there.
 pub(super) fn c_text(text: &str) -> CString {
     let end = text.find('\0').unwrap_or(text.len());

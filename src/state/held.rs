@@ -3,7 +3,7 @@
 //! A row usually arrives one column at a time. Its values go to the table at once; its clock waits, so that
 //! a row that came whole ends up pristine, with one log entry and no record.
 
-use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal};
+use crate::crdt::change::{CausalLength, ColumnId, ColumnVersion, Position, SiteOrdinal};
 use crate::crdt::clock::{Base, RowClock};
 use crate::crdt::value::Value;
 use crate::schema::{Crr, Key};
@@ -28,12 +28,22 @@ pub struct HeldRow {
     pub was_unknown: bool,
     /// Whether the clock has to be written
     pub is_dirty: bool,
+    /// The late columns that were given their default
+    pub late: Vec<ColumnId>,
 }
 
 impl HeldRow {
     /// Whether this is the held form of that row.
-    pub fn is_of(&self, crr: &Crr, key: &Key) -> bool {
-        self.crr.id == crr.id && self.key == *key
+    pub fn is_of(&self, crr: &Rc<Crr>, key: &Key) -> bool {
+        Rc::ptr_eq(&self.crr, crr) && self.key == *key
+    }
+
+    /// Takes note of a value that was given to a late column.
+    pub fn note_late(&mut self, column: ColumnId, holds_default: bool) {
+        self.late.retain(|late| *late != column);
+        if holds_default {
+            self.late.push(column);
+        }
     }
 
     /// Where and from whom the row came, if it came whole and new: then it needs no record.

@@ -13,6 +13,7 @@ mod buffer;
 pub mod held;
 pub mod notes;
 mod records;
+mod registry;
 pub mod rows;
 pub mod tables;
 pub mod transaction;
@@ -25,17 +26,32 @@ use crate::schema::{Crr, Key};
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
+use crate::unique::Unique;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
 use transaction::Transaction;
+
+/// Whose layout the file has, as far as was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// This extension's
+    Own,
+    /// This extension's, until the transaction that converted it is rolled back
+    Converted,
+    /// Another's, when it was last looked at
+    Foreign,
+}
 
 /// The state of one connection.
 #[derive(Debug)]
 pub struct State {
     /// The internal tables
     pub store: Store,
+    /// The keys that the connection makes
+    pub unique: RefCell<Unique>,
     identity: RefCell<Identity>,
+    standing: Cell<Standing>,
     sync_bit: Cell<i64>,
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
@@ -46,11 +62,18 @@ pub struct State {
 }
 
 impl State {
-    /// The state of a connection whose internal tables are there. `on_drop` hears of the connection's end.
-    pub fn new(store: Store, identity: Identity, on_drop: fn(Connection)) -> State {
+    /// The state of a connection. Without an identity the file is another extension's. `on_drop` hears of the
+    /// connection's end.
+    pub fn new(store: Store, identity: Option<Identity>, on_drop: fn(Connection)) -> State {
+        let standing = match identity {
+            Some(_) => Standing::Own,
+            None => Standing::Foreign,
+        };
         State {
             store,
-            identity: RefCell::new(identity),
+            unique: RefCell::default(),
+            identity: RefCell::new(identity.unwrap_or_default()),
+            standing: Cell::new(standing),
             sync_bit: Cell::new(0),
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
@@ -58,6 +81,29 @@ impl State {
             tables: RefCell::default(),
             transaction: RefCell::default(),
             on_drop,
+        }
+    }
+
+    /// Refuses a file that another extension keeps. It may have been converted since it was last looked at, by
+    /// this connection or by another.
+    pub fn check_layout(&self) -> Result<()> {
+        if self.standing.get() != Standing::Foreign {
+            return Ok(());
+        }
+        let identity = self.store.bootstrap(None)?;
+        *self.identity.borrow_mut() = identity;
+        self.standing.set(match self.is_enlisted.get() {
+            true => Standing::Converted,
+            false => Standing::Own,
+        });
+        self.forget_tables();
+        Ok(())
+    }
+
+    /// The open transaction, or a part of it, is over: it may be the one that converted the file.
+    fn distrust_layout(&self) {
+        if self.standing.get() == Standing::Converted {
+            self.standing.set(Standing::Foreign);
         }
     }
 
@@ -78,6 +124,7 @@ impl State {
 
     /// Makes the internal tables again where they are gone: a load inside a transaction may be rolled back.
     pub fn ensure_bootstrapped(&self) -> Result<()> {
+        self.check_layout()?;
         let known = self.identity.borrow().clone();
         let identity = self.store.bootstrap(Some(&known))?;
         *self.identity.borrow_mut() = identity;
@@ -149,8 +196,9 @@ impl State {
         self.tables.borrow_mut().by_name(&self.store, name)
     }
 
-    /// The schema can change only between statements, and a statement that wrote moves the count of changes
-    /// when it ends: so while that count stands still, what was checked holds.
+    /// The schema can change only between statements, and a statement that wrote a row moves the count of changes
+    /// when it ends: so what a writing statement checked holds while that count stands still. What is checked in
+    /// any other place does not.
     fn verify_tables(&self) -> Result<()> {
         let changes = self.store.connection.total_changes();
         let mut tables = self.tables.borrow_mut();
@@ -158,10 +206,17 @@ impl State {
             return Ok(());
         }
         let version = self.store.schema_version()?;
-        tables.check(&self.store, version, changes)
+        tables.check(&self.store, version)
     }
 
-    /// Takes the changes that the extension itself just made for no sign of another statement.
+    /// The version of the schema that everything known of tables belongs to.
+    pub fn known_schema_version(&self) -> Result<i64> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().schema_version().unwrap_or_default())
+    }
+
+    /// A statement is writing a row: what is known of tables holds until it ends. The changes that the extension
+    /// itself just made are no sign of that.
     pub fn settle(&self) {
         let changes = self.store.connection.total_changes();
         self.tables.borrow_mut().settle(changes);

@@ -1,6 +1,6 @@
 //! What triggers found before the row they announce was written.
 
-use crate::crdt::change::TableId;
+use crate::crdt::change::{ColumnId, TableId};
 use crate::schema::Key;
 use hashbrown::HashMap;
 
@@ -9,10 +9,10 @@ use hashbrown::HashMap;
 const NOTES_MAX: usize = 1 << 16;
 
 /// What a trigger found before the row it announces was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// The key was there
-    Existing,
+    /// The key was there, and these late columns held their default
+    Existing(Vec<ColumnId>),
     /// The row's insert has been recorded already
     Recorded,
 }

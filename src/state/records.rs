@@ -85,14 +85,12 @@ impl State {
     pub fn save_clock(&self, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
         if !clock.inherited.is_empty() {
             let columns = std::mem::take(&mut clock.inherited);
-            let site = clock
-                .sentinel
-                .map_or(SiteOrdinal::LOCAL, |entry| entry.site);
             let at = self.reserve(columns.len() as u64)?;
             let cells = columns
                 .into_iter()
                 .map(|column| (column, ColumnVersion::INHERITED));
-            clock.set_cells(at, site, cells);
+            // It is this replica that says so: whoever revived the row may not have heard of these cells.
+            clock.set_cells(at, SiteOrdinal::LOCAL, cells);
         }
         clock.close();
         let mut transaction = self.transaction.borrow_mut();
@@ -209,7 +207,7 @@ impl State {
     }
 
     /// The held row if it is this one; any other is written first.
-    pub fn take_held(&self, crr: &Crr, key: &Key) -> Result<Option<HeldRow>> {
+    pub fn take_held(&self, crr: &Rc<Crr>, key: &Key) -> Result<Option<HeldRow>> {
         let held = self.transaction.borrow_mut().held.take();
         match held {
             Some(held) if held.is_of(crr, key) => Ok(Some(held)),
@@ -236,7 +234,17 @@ impl State {
         }
         let (crr, key) = (Rc::clone(&held.crr), held.key.clone());
         let written = match held.pristine_arrival() {
-            Some((at, site)) => self.log_first_insert(&crr, &key, at, site),
+            Some((at, site)) => {
+                self.pass(at, crr.insert_stride());
+                self.log_first_insert(&crr, &key, at, site).and_then(|()| {
+                    match held.late.is_empty() {
+                        true => Ok(()),
+                        false => {
+                            self.save_clock(&crr, &key, RowClock::inserted_with(crr.next_column))
+                        }
+                    }
+                })
+            }
             None => self.save_clock(&crr, &key, held.clock),
         };
         written.inspect_err(|_| self.doom())

@@ -5,11 +5,11 @@
 
 use super::State;
 use crate::crdt::change::{CausalLength, ColumnVersion};
-use crate::crdt::clock::RowClock;
+use crate::crdt::clock::{Base, RowClock};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::Result;
 use crate::schema::crr::slot;
-use crate::schema::{Crr, Key};
+use crate::schema::{Crr, Key, late};
 
 /// A cell: its index in `Crr::columns`, its version, its value.
 pub type Cell<V> = (usize, ColumnVersion, V);
@@ -33,11 +33,24 @@ pub fn live_cells<'v>(
     let columns = crr.columns.iter().enumerate();
     columns
         .filter_map(|(index, column)| {
+            let value = value(index);
+            let is_first = clock.is_none_or(|clock| {
+                clock.base == Base::Pristine && clock.column_site(column.id).is_none()
+            });
+            // A pristine row that holds the default of a late column was there before the column.
+            if is_first
+                && column
+                    .late
+                    .as_ref()
+                    .is_some_and(|default| late::holds(value, default))
+            {
+                return None;
+            }
             let version = match clock {
                 None => ColumnVersion::FIRST,
                 Some(clock) => clock.column_version(column.id)?,
             };
-            Some((index, version, value(index)))
+            Some((index, version, value))
         })
         .collect()
 }

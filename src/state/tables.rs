@@ -29,7 +29,8 @@ impl Tables {
     }
 
     /// Takes note of the schema's version; another one empties the cache.
-    pub fn check(&mut self, store: &Store, schema_version: i64, changes: i64) -> Result<()> {
+    pub fn check(&mut self, store: &Store, schema_version: i64) -> Result<()> {
+        self.checked_at = None;
         if self.schema_version != Some(schema_version) {
             let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
             let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
@@ -40,8 +41,12 @@ impl Tables {
                 ..Tables::default()
             };
         }
-        self.checked_at = Some(changes);
         Ok(())
+    }
+
+    /// The version of the schema that the cache belongs to.
+    pub fn schema_version(&self) -> Option<i64> {
+        self.schema_version
     }
 
     /// Whether the application has triggers.
@@ -62,11 +67,15 @@ impl Tables {
         }
     }
 
-    /// Moves the last check to this many changes, if there was one.
+    /// What was checked holds until the count of changes moves from here.
     pub fn settle(&mut self, changes: i64) {
-        if self.checked_at.is_some() {
-            self.checked_at = Some(changes);
-        }
+        self.checked_at = Some(changes);
+    }
+
+    /// The next use reads this table anew.
+    pub fn forget(&mut self, id: TableId) {
+        self.by_id.remove(&id);
+        self.latest = None;
     }
 
     /// The next use checks the schema again.

@@ -3,6 +3,7 @@
 use super::buffer::ClockBuffer;
 use super::notes::{Note, Notes};
 use super::records::Bound;
+use super::tables::Tables;
 use super::{HeldRow, State};
 use crate::crdt::change::{DbVersion, Position, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX};
 use crate::crdt::value::{Value, ValueRef};
@@ -14,8 +15,19 @@ use hashbrown::HashMap;
 /// Names the setting by which equal values are settled by site.
 pub const MERGE_EQUAL_VALUES: &str = "config.merge-equal-values";
 
+/// Names the setting for changes of unknown tables and columns, and its values.
+const UNKNOWN_CHANGES: &str = "config.unknown-changes";
+/// They wait for their schema.
+pub const PARK: &str = "park";
+/// They are an error.
+pub const REJECT: &str = "reject";
+
 /// Below this version no write happens: entries of the log may be dropped, versions are never given out again.
-const VERSION_FLOOR: &str = "crsql_db_version_floor";
+pub const VERSION_FLOOR: &str = "crsql_db_version_floor";
+
+/// Updates that fail, or that a trigger ignores, leave rows behind that nobody asks for. Of nested updates no
+/// more than SQLite's limit of 1,000 nested triggers can be under way.
+const BEFORES_MAX: usize = 1_000;
 
 /// The version counter of the open transaction.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +69,29 @@ pub struct Transaction {
     merge_equal_values: Option<bool>,
     pub(super) last_clock_keys: HashMap<TableId, Bound>,
     sites: HashMap<Vec<u8>, SiteOrdinal>,
+    /// The tables whose triggers don't name all columns
+    pub(super) stale_tables: Vec<TableId>,
+    /// Whether columns were registered, which a rollback undoes without moving the schema's version
+    pub(super) has_registered: bool,
+    /// Whether an alter session was opened
+    has_session: bool,
+    /// The version of the schema when it was last looked whether parked changes are due
+    parked_checked_at: Option<i64>,
+    /// Whether changes of unknown tables and columns are refused
+    refuses_unknown: Option<bool>,
+    /// Rows that updates of an alter session are about to change
+    pub(super) befores: Vec<(TableId, Key, Vec<Value>)>,
     /// The innermost savepoint at the time of a half-done statement; -1 outside of all
     doomed_in: Option<i32>,
+}
+
+impl Transaction {
+    /// The triggers of this table are to be made anew before the commit.
+    pub fn note_stale(&mut self, table: TableId) {
+        if !self.stale_tables.contains(&table) {
+            self.stale_tables.push(table);
+        }
+    }
 }
 
 impl State {
@@ -175,6 +208,16 @@ impl State {
         planned.at
     }
 
+    /// Makes sure that these positions are not given out.
+    pub(super) fn pass(&self, at: Position, count: u64) {
+        let mut transaction = self.transaction.borrow_mut();
+        if let Some(clock) = &mut transaction.clock
+            && clock.version == at.version
+        {
+            clock.next_seq = clock.next_seq.max(at.seq.plus(count));
+        }
+    }
+
     /// Counts changes that a merge applied.
     pub fn count_impact(&self, changes: i64) {
         self.transaction.borrow_mut().rows_impacted += changes;
@@ -213,6 +256,57 @@ impl State {
         })
     }
 
+    /// Whether changes of unknown tables and columns are refused rather than parked.
+    pub fn refuses_unknown(&self) -> Result<bool> {
+        if let Some(known) = self.transaction.borrow().refuses_unknown {
+            return Ok(known);
+        }
+        let stored = self.or_empty(|| self.store.setting(UNKNOWN_CHANGES))?;
+        let is_set = stored == Some(Value::Text(REJECT.as_bytes().to_vec()));
+        if self.is_enlisted.get() {
+            self.transaction.borrow_mut().refuses_unknown = Some(is_set);
+        }
+        Ok(is_set)
+    }
+
+    /// Sets what becomes of changes of unknown tables and columns.
+    pub fn set_refuses_unknown(&self, is_set: bool) -> Result<()> {
+        let value = if is_set { REJECT } else { PARK };
+        self.store.atomically(|| {
+            self.enlist()?;
+            self.store
+                .set_setting(UNKNOWN_CHANGES, ValueRef::Text(value.as_bytes()))?;
+            self.transaction.borrow_mut().refuses_unknown = Some(is_set);
+            Ok(())
+        })
+    }
+
+    /// Whether it is time to look for parked changes that are due: once a transaction, and again when the
+    /// schema moved.
+    pub fn is_parked_due(&self) -> Result<bool> {
+        let version = self.known_schema_version()?;
+        let mut transaction = self.transaction.borrow_mut();
+        Ok(transaction.parked_checked_at.replace(version) != Some(version))
+    }
+
+    /// An alter session was opened.
+    pub fn note_session(&self) {
+        self.transaction.borrow_mut().has_session = true;
+    }
+
+    /// Whether an alter session was opened in this transaction.
+    pub fn has_session(&self) -> bool {
+        self.transaction.borrow().has_session
+    }
+
+    /// Refuses a transaction that holds half-done work.
+    pub fn check_doomed(&self) -> Result<()> {
+        match self.transaction.borrow().doomed_in {
+            Some(_) => Err(Error::Doomed),
+            None => Ok(()),
+        }
+    }
+
     /// The number of a site.
     pub fn site_ordinal(&self, id: &[u8]) -> Result<SiteOrdinal> {
         if let Some(ordinal) = self.transaction.borrow().sites.get(id) {
@@ -234,6 +328,24 @@ impl State {
     /// Takes the note on this key.
     pub fn take_note(&self, table: TableId, key: &Key) -> Option<Note> {
         self.transaction.borrow_mut().notes.take(table, key)
+    }
+
+    /// Keeps the columns of a row that an update is about to change.
+    pub fn keep_before(&self, table: TableId, key: Key, values: Vec<Value>) {
+        let befores = &mut self.transaction.borrow_mut().befores;
+        if befores.len() == BEFORES_MAX {
+            befores.remove(0);
+        }
+        befores.push((table, key, values));
+    }
+
+    /// Takes the columns of a row as the innermost update found them.
+    pub fn take_before(&self, table: TableId, key: &Key) -> Option<Vec<Value>> {
+        let befores = &mut self.transaction.borrow_mut().befores;
+        let place = befores
+            .iter()
+            .rposition(|(of, kept, _)| *of == table && kept == key)?;
+        Some(befores.remove(place).2)
     }
 
     /// Tells whether this is still the same transaction: an error may have ended it underneath.
@@ -264,9 +376,7 @@ impl State {
 
     /// SQLite: the transaction is about to be committed.
     pub fn on_sync(&self) -> Result<()> {
-        if self.transaction.borrow().doomed_in.is_some() {
-            return Err(Error::Doomed);
-        }
+        self.check_doomed()?;
         self.flush_keeping_rowid()
     }
 
@@ -274,8 +384,12 @@ impl State {
     pub fn on_end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
-        *self.transaction.borrow_mut() = Transaction::default();
+        self.distrust_layout();
+        let ended = self.transaction.take();
         let mut tables = self.tables.borrow_mut();
+        if ended.has_registered {
+            *tables = Tables::default();
+        }
         tables.distrust();
         tables.release_foreign_statements();
     }
@@ -344,9 +458,18 @@ impl State {
         transaction.held = None;
         transaction.sites.clear();
         transaction.merge_equal_values = None;
+        transaction.refuses_unknown = None;
+        transaction.parked_checked_at = None;
         transaction.last_clock_keys.clear();
+        transaction.befores.clear();
         transaction.doomed_in = transaction.doomed_in.filter(|doomed| *doomed < index);
+        let has_registered = transaction.has_registered;
         drop(guard);
-        self.tables.borrow_mut().distrust();
+        self.distrust_layout();
+        let mut tables = self.tables.borrow_mut();
+        if has_registered {
+            *tables = Tables::default();
+        }
+        tables.distrust();
     }
 }

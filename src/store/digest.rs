@@ -253,8 +253,11 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets all that is stored of a table's digests.
+    /// Forgets all that is stored of a table's digests, if anything is.
     pub fn forget_tree(&self, table: TableId) -> Result<()> {
+        if !self.has_digests()? {
+            return Ok(());
+        }
         for text in [
             sql::DIGEST_REMOVE_TREE,
             sql::DIGEST_REMOVE_NODES,

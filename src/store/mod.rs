@@ -1,7 +1,9 @@
 //! The internal tables: reading and writing them, and nothing about why.
 
+pub mod affinity;
 pub mod bootstrap;
 pub mod digest;
+pub mod foreign;
 pub mod log;
 pub mod row_clock;
 pub mod site;
@@ -11,6 +13,7 @@ use crate::error::Result;
 use crate::sql;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::{Connection, Statement};
+use std::cell::Cell;
 
 /// The internal tables of one connection.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Store {
     /// The connection
     pub connection: Connection,
     statements: StatementCache,
+    /// Whether the work runs inside a statement of the application that SQLite undoes whole
+    is_within_statement: Cell<bool>,
 }
 
 /// The slots of the statement cache.
@@ -41,6 +46,7 @@ pub enum Slot {
     CastReal,
     CastText,
     Enlist,
+    ParkedAny,
     LogScanAfter,
     DigestState,
     DigestTouch,
@@ -77,6 +83,7 @@ impl Slot {
             Slot::CastReal => sql::CAST_REAL,
             Slot::CastText => sql::CAST_TEXT,
             Slot::Enlist => sql::ENLIST,
+            Slot::ParkedAny => sql::PARKED_ANY,
             Slot::LogScanAfter => sql::LOG_SCAN_AFTER,
             Slot::DigestState => sql::DIGEST_STATE,
             Slot::DigestTouch => sql::DIGEST_TOUCH,
@@ -100,6 +107,7 @@ impl Store {
         Store {
             connection,
             statements: StatementCache::default(),
+            is_within_statement: Cell::new(false),
         }
     }
 
@@ -155,8 +163,32 @@ impl Store {
 
     /// Runs `work` so that an error undoes it and nothing else of the caller's transaction.
     pub fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.connection
-            .keeping_last_insert_rowid(|| self.in_savepoint(work))
+        self.connection.keeping_last_insert_rowid(|| {
+            if self.is_within_statement.get() {
+                work()
+            } else {
+                self.in_savepoint(work)
+            }
+        })
+    }
+
+    /// Whether the work runs inside a writing statement of the application.
+    pub fn is_within_statement(&self) -> bool {
+        self.is_within_statement.get()
+    }
+
+    /// Runs `work` inside a writing statement of the application, which SQLite undoes whole if it fails; it opens no
+    /// savepoint there.
+    pub fn within_statement<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        struct Within<'a>(&'a Cell<bool>, bool);
+        impl Drop for Within<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let was_within = self.is_within_statement.replace(true);
+        let _within = Within(&self.is_within_statement, was_within);
+        work()
     }
 
     fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -292,7 +292,7 @@ fn complaint_32_functions_called_at_any_moment_answer_clearly() {
     }
     let text = refusal(
         &connection,
-        "INSERT INTO crsql_changes VALUES ('t', x'010901', 'a', 1, 1, 1, x'01', 1, 0)",
+        "INSERT INTO crsql_changes VALUES ('t', x'010901', 'a', 1, 1, 1, x'01', 0, 0)",
     );
     for useless in ["out of memory", "not an error", "SQL logic error"] {
         assert!(!text.contains(useless), "{text}");

@@ -260,7 +260,7 @@ fn complaint_07_local_writes_are_captured_after_a_failed_merge() {
             change(1, "a", 100, 1, 9, 1),
             change(8, "b", Value::Null, 9, 9, 1),
             change(8, "-1", Value::Null, 2, 9, 2),
-            change(1, "nothing", 1, 1, 9, 1),
+            change(1, "k", 1, 1, 9, 1),
         ];
         for refused in failing {
             try_merge(&target, &[refused]).expect_err("refused");

@@ -6,6 +6,10 @@ use crate::{fails, insert, prepared};
 #[test]
 fn names() {
     let connection = prepared();
+    exec(
+        &connection,
+        "SELECT crsql_config_set('unknown-changes', 'reject')",
+    );
     for value in ["NULL", "5", "1.5", "x'74'"] {
         fails(
             &connection,
@@ -35,8 +39,6 @@ fn names() {
     for (value, shown) in [
         ("'nope'", "nope"),
         ("''", ""),
-        ("'k'", "k"),
-        ("'g'", "g"),
         ("'-2'", "-2"),
         ("'%n\"'", "%n\"\""),
     ] {
@@ -50,6 +52,13 @@ fn names() {
             &insert(&[("cid", value), ("col_version", "0"), ("cl", "1")]),
             &text,
         );
+    }
+    for (value, what) in [("'k'", "part of the key"), ("'G'", "generated")] {
+        let text = format!(
+            "crsql: the column \"{}\" of table \"t\" is {what}, which no change can be about",
+            value.trim_matches('\'')
+        );
+        fails(&connection, &insert(&[("cid", value)]), &text);
     }
 }
 

@@ -101,7 +101,8 @@ fn functions_without_arguments() {
 fn settings() {
     let connection = prepared();
     let (set, get) = (
-        "call crsql_config_set('merge-equal-values', 0 or 1)",
+        "call crsql_config_set('merge-equal-values', 0 or 1) or \
+         crsql_config_set('unknown-changes', 'park' or 'reject')",
         "call crsql_config_get('merge-equal-values')",
     );
     for (call, text) in [
@@ -112,11 +113,11 @@ fn settings() {
         ("crsql_config_get('merge-equal-values', 1)", get),
         (
             "crsql_config_get('colour')",
-            "there is no setting \"colour\"; the only one is 'merge-equal-values'",
+            "there is no setting \"colour\"; there are 'merge-equal-values' and 'unknown-changes'",
         ),
         (
             "crsql_config_set('colour', 1)",
-            "there is no setting \"colour\"; the only one is 'merge-equal-values'",
+            "there is no setting \"colour\"; there are 'merge-equal-values' and 'unknown-changes'",
         ),
         (
             "crsql_config_get(NULL)",
@@ -140,6 +141,13 @@ fn settings() {
         one::<i64>(&connection, "SELECT crsql_config_get('merge-equal-values')"),
         0
     );
+    for value in ["1", "NULL", "'Park'", "'error'", "x'7061726b'"] {
+        fails(
+            &connection,
+            &format!("SELECT crsql_config_set('unknown-changes', {value})"),
+            "crsql: 'unknown-changes' must be 'park' or 'reject'",
+        );
+    }
 }
 
 #[test]

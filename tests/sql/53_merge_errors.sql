@@ -6,7 +6,8 @@ CREATE TABLE two (a TEXT NOT NULL, b INTEGER NOT NULL, v, PRIMARY KEY (a, b));
 CREATE TABLE plain (id INTEGER PRIMARY KEY NOT NULL, v);
 SELECT crsql_as_crr('t'), crsql_as_crr('two');
 
-.print '-- unknown table or column, a key or a generated column'
+.print '-- unknown table or column, where they are not to wait; a key or a generated column'
+SELECT crsql_config_set('unknown-changes', 'reject');
 INSERT INTO crsql_changes VALUES ('nope', x'010901', 'v', 1, 1, 1, x'53', 1, 0);
 INSERT INTO crsql_changes VALUES ('plain', x'010901', 'v', 1, 1, 1, x'53', 1, 0);
 INSERT INTO crsql_changes VALUES ('t', x'010901', 'nope', 1, 1, 1, x'53', 1, 0);

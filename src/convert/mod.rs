@@ -1,19 +1,23 @@
-//! Turning an ordinary table into a replicated one: `crsql_as_crr`.
+//! Turning an ordinary table into a replicated one, and back: `crsql_as_crr`, `crsql_as_table`.
 
-use crate::crdt::change::{SiteOrdinal, TableId};
+pub mod rebuilt;
+pub mod registration;
+
+use crate::crdt::change::SiteOrdinal;
 use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
-use crate::schema::crr::rows_table;
 use crate::schema::inspect::DeclaredTable;
+use crate::schema::triggers::Phase;
 use crate::schema::{Crr, triggers};
 use crate::sql::{self, Part, quoted};
 use crate::state::State;
+use std::rc::Rc;
 
 /// What other extensions and this one call their own tables.
 const RESERVED_ENDINGS: [&str; 2] = ["__crsql_clock", "__crsql_pks"];
 
 /// This extension's own tables.
-const RESERVED_NAMES: [&str; 8] = [
+const RESERVED_NAMES: [&str; 10] = [
     "crsql_master",
     "crsql_site_id",
     "crsql_tracked_peers",
@@ -22,27 +26,34 @@ const RESERVED_NAMES: [&str; 8] = [
     "crsql_log",
     "crsql_changes",
     "crsql_transaction",
+    "crsql_parked",
+    "crsql_parked_changes",
 ];
 
 const RESERVED_BEGINNINGS: [&str; 3] = ["crsql_rows_", "crsql_digest_", "sqlite_"];
 
-/// Makes `name` a replicated table; its rows become changes of this database. A table that is one stays as it is.
-pub fn as_crr(state: &State, name: &str) -> Result<()> {
+/// Makes `name` a replicated table; its rows become changes of this database. A table that is one stays one,
+/// with the columns that it has by now.
+pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
     state.ensure_bootstrapped()?;
     let declared = declared_table(state, name)?;
     declared.check(state.store.connection)?;
-    if let Some(crr) = state.table_by_name(&declared.name)? {
-        return crr.check_drift();
-    }
     let outcome = state.store.atomically(|| {
+        if let Some(crr) = state.table_by_name(&declared.name)? {
+            state.enlist()?;
+            let crr = state.registered(&crr, None)?;
+            if crr.has_stale_triggers() {
+                registration::make_triggers(state, crr.id)?;
+            }
+            return Ok(crr);
+        }
         state.enlist()?;
         state.flush()?;
-        remove_orphans(state)?;
-        let crr = register(state, &declared)?;
-        for statement in triggers::creation(&crr, state.database()) {
-            state.store.connection.execute(&statement)?;
+        // SQLite drops no table while a statement of the application runs; orphans can wait.
+        if !state.store.is_within_statement() {
+            registration::remove_orphans(state)?;
         }
-        record_rows(state, &crr)
+        replicate(state, &declared)
     });
     state.forget_tables();
     outcome.map_err(|error| {
@@ -53,7 +64,39 @@ pub fn as_crr(state: &State, name: &str) -> Result<()> {
     })
 }
 
-fn declared_table(state: &State, name: &str) -> Result<DeclaredTable> {
+/// Registers a table, makes its triggers and records its rows.
+pub fn replicate(state: &State, declared: &DeclaredTable) -> Result<Rc<Crr>> {
+    let crr = registration::register(state, declared)?;
+    for statement in triggers::creation(&crr, state.database(), Phase::Steady) {
+        state.store.connection.execute(&statement)?;
+    }
+    record_rows(state, &crr)?;
+    Ok(Rc::new(crr))
+}
+
+/// Makes a replicated table an ordinary one: its rows stay, what was recorded of them goes. Anything else
+/// stays as it is.
+pub fn as_table(state: &State, name: &str) -> Result<()> {
+    let Some(crr) = state.or_empty(|| state.table_by_name(name))? else {
+        return Ok(());
+    };
+    let outcome = state.store.atomically(|| {
+        state.enlist()?;
+        state.flush()?;
+        state.keep_version_floor()?;
+        registration::unregister(state, crr.id)
+    });
+    state.forget_tables();
+    outcome.map_err(|error| {
+        error.during(format_args!(
+            "making table {} an ordinary one",
+            quoted(&crr.name)
+        ))
+    })
+}
+
+/// The declaration of a table of `main`, or why there is none.
+pub fn declared_table(state: &State, name: &str) -> Result<DeclaredTable> {
     let connection = state.store.connection;
     let is_reserved = {
         let name = name.to_ascii_lowercase();
@@ -103,73 +146,6 @@ fn declared_table(state: &State, name: &str) -> Result<DeclaredTable> {
         ),
         None => format!("there is no table {}; create it first", quoted(name)),
     }))
-}
-
-/// Notes the table and its columns and makes the table of its clock records.
-fn register(state: &State, declared: &DeclaredTable) -> Result<Crr> {
-    let connection = state.store.connection;
-    let id = connection
-        .prepare(sql::ADD_TABLE)?
-        .first([], |row| row.integer(0))?
-        .ok_or_else(|| Error::Internal("a table that was just registered has no id".to_owned()))?;
-    let crr = Crr::new(TableId(id), declared);
-    let mut add = connection.prepare(sql::ADD_COLUMN)?;
-    for column in &crr.columns {
-        add.run([
-            ValueRef::Integer(id),
-            ValueRef::Integer(i64::from(column.id.0)),
-            ValueRef::Text(column.name.as_bytes()),
-        ])?;
-    }
-    let create = if crr.is_rowid_keyed {
-        sql::CLOCK_CREATE_BY_ROWID
-    } else {
-        sql::CLOCK_CREATE_BY_KEY
-    };
-    connection.execute(&crr.clock_sql(create))?;
-    Ok(crr)
-}
-
-/// Forgets tables that were dropped. Versions they had are not given out again.
-fn remove_orphans(state: &State) -> Result<()> {
-    let connection = state.store.connection;
-    let mut orphans = Vec::new();
-    let mut list = connection.prepare(sql::ORPHANS)?;
-    while list.step()? {
-        orphans.push(list.integer(0));
-    }
-    if !orphans.is_empty() {
-        state.keep_version_floor()?;
-    }
-    let has_digests = state.store.has_digests()?;
-    for id in orphans {
-        let argument = || [ValueRef::Integer(id)];
-        let mut triggers = Vec::new();
-        let mut list = connection.prepare(sql::TRIGGERS)?;
-        list.bind_all(argument())?;
-        while list.step()? {
-            triggers.push(list.text(0));
-        }
-        for trigger in triggers {
-            connection.execute(&sql::fill(
-                sql::TRIGGER_DROP,
-                &[("trigger", Part::Name(&trigger))],
-            ))?;
-        }
-        let rows = rows_table(TableId(id));
-        connection.execute(&sql::fill(sql::CLOCK_DROP, &[("rows", Part::Name(&rows))]))?;
-        for text in [
-            sql::LOG_REMOVE_TABLE,
-            sql::REMOVE_COLUMNS,
-            sql::REMOVE_TABLE,
-        ] {
-            connection.prepare(text)?.run(argument())?;
-        }
-        if has_digests {
-            state.store.forget_tree(TableId(id))?;
-        }
-    }
-    Ok(())
 }
 
 /// Records the rows that are there as inserts of the open transaction, in the order of their keys.

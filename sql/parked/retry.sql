@@ -1,0 +1,1 @@
+UPDATE main.crsql_parked_changes SET reason = NULL WHERE reason IS NOT NULL

@@ -1,0 +1,1 @@
+SELECT id FROM main.crsql_tables WHERE sessions > 0

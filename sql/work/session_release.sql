@@ -1,0 +1,1 @@
+RELEASE crsql_alter

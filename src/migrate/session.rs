@@ -1,0 +1,184 @@
+//! Alter sessions: `crsql_begin_alter`, any DDL on the table, `crsql_commit_alter`.
+//!
+//! ```text
+//! begin: SAVEPOINT crsql_alter, triggers that name no columns --> DDL and writes, which are captured
+//!   commit: columns matched, table checked, triggers made anew, RELEASE; on failure ROLLBACK TO
+//!   COMMIT: the same as commit, by the transaction's end
+//! ```
+
+use crate::apply::parked;
+use crate::convert::{self, registration};
+use crate::crdt::change::TableId;
+use crate::crdt::value::ValueRef;
+use crate::error::{Error, Result};
+use crate::schema::Crr;
+use crate::schema::inspect::DeclaredTable;
+use crate::schema::matching::History;
+use crate::schema::registry::{RegisteredColumn, RegisteredTable};
+use crate::schema::triggers::Phase;
+use crate::sql::{self, quoted};
+use crate::state::State;
+
+/// Opens a session on a replicated table. Sessions on one table nest.
+pub fn begin(state: &State, name: &str) -> Result<()> {
+    let Some(crr) = state.or_empty(|| state.table_by_name(name))? else {
+        return Err(Error::Table(format!(
+            "{} is no replicated table; alter it without crsql_begin_alter, or make it one first with SELECT \
+             crsql_as_crr({})",
+            quoted(name),
+            sql::literal(name)
+        )));
+    };
+    state.store.connection.execute(sql::SESSION_BEGIN)?;
+    let opened = open(state, crr.id);
+    if opened.is_err() {
+        undo(state);
+    }
+    opened.map_err(|error| error.during(format_args!("altering table {}", quoted(name))))
+}
+
+fn open(state: &State, id: TableId) -> Result<()> {
+    state.enlist()?;
+    state.flush()?;
+    let Some(crr) = state.table(id)? else {
+        return Ok(());
+    };
+    let crr = state.registered(&crr, None)?;
+    if crr.sessions == 0 {
+        registration::replace_triggers(state, &crr, Phase::Session)?;
+    }
+    let mut table = crr.registration();
+    table.sessions += 1;
+    table.write(state.store.connection, id)?;
+    state.note_session();
+    state.forget_tables();
+    Ok(())
+}
+
+/// Ends a session: the table is replicated as it is now.
+pub fn commit(state: &State, name: &str) -> Result<()> {
+    let Some(id) = session_of(state, name)? else {
+        return Err(Error::Table(format!(
+            "there is no alter session on table {}; call crsql_begin_alter first (a COMMIT ends a session, too)",
+            quoted(name)
+        )));
+    };
+    let ended = end(state, id, name)
+        .and_then(|()| registration::remove_orphans(state))
+        .and_then(|()| parked::retry(state));
+    match ended {
+        Ok(()) => {
+            // Gone already if the application released a savepoint around it.
+            let _ = state.store.connection.execute(sql::SESSION_RELEASE);
+        }
+        Err(_) => undo(state),
+    }
+    state.forget_tables();
+    ended.map_err(|error| error.during(format_args!("altering table {}", quoted(name))))
+}
+
+/// Ends the sessions that are open when their transaction is committed.
+pub fn commit_all(state: &State) -> Result<()> {
+    if !state.has_session() {
+        return Ok(());
+    }
+    let connection = state.store.connection;
+    let mut open = Vec::new();
+    let mut list = connection.prepare(sql::SESSIONS)?;
+    while list.step()? {
+        open.push(TableId(list.integer(0)));
+    }
+    for id in open {
+        let Some(mut table) = RegisteredTable::read(connection, id)? else {
+            continue;
+        };
+        table.sessions = 1;
+        table.write(connection, id)?;
+        state.forget_tables();
+        let is_there =
+            state.table(id)?.is_some() || DeclaredTable::read(connection, &table.name)?.is_some();
+        if is_there {
+            end(state, id, &table.name)?;
+        } else {
+            leave_behind(state, id)?;
+        }
+    }
+    state.forget_tables();
+    Ok(())
+}
+
+/// Back to the beginning of the innermost session. What fails here has nothing left to undo.
+fn undo(state: &State) {
+    let connection = state.store.connection;
+    let _ = connection.execute(sql::SESSION_UNDO);
+    let _ = connection.execute(sql::SESSION_RELEASE);
+    state.forget_tables();
+}
+
+/// The table in a session, by its name now or at the beginning.
+fn session_of(state: &State, name: &str) -> Result<Option<TableId>> {
+    let by_name = state.or_empty(|| state.table_by_name(name))?;
+    if let Some(crr) = by_name.filter(|crr| crr.sessions > 0) {
+        return Ok(Some(crr.id));
+    }
+    state.or_empty(|| {
+        state
+            .store
+            .connection
+            .prepare(sql::SESSION_BY_NAME)?
+            .first([ValueRef::Text(name.as_bytes())], |row| {
+                TableId(row.integer(0))
+            })
+    })
+}
+
+fn end(state: &State, id: TableId, name: &str) -> Result<()> {
+    let connection = state.store.connection;
+    state.enlist()?;
+    state.flush()?;
+    state.forget_tables();
+    let altered = state.table(id)?;
+    let Some(mut table) = RegisteredTable::read(connection, id)? else {
+        return Ok(());
+    };
+    if table.sessions > 1 {
+        table.sessions -= 1;
+        return table.write(connection, id);
+    }
+    let declared_name = altered
+        .as_ref()
+        .map_or(table.name.as_str(), |crr| &crr.name);
+    let declared = convert::declared_table(state, declared_name)?;
+    declared.check(connection)?;
+    let made = match altered {
+        Some(crr) => registration::settle(state, &crr),
+        None => rebuilt(state, id, &declared, &table),
+    };
+    made.map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
+}
+
+/// Takes over a table that was made anew under its old name. With another key it starts over.
+fn rebuilt(
+    state: &State,
+    id: TableId,
+    declared: &DeclaredTable,
+    table: &RegisteredTable,
+) -> Result<()> {
+    let registered = RegisteredColumn::read_all(state.store.connection, id)?;
+    let crr = Crr::altered(id, declared, table, &registered, History::Rebuilt);
+    if crr.key_description() == table.key {
+        return convert::rebuilt::take_over(state, &crr);
+    }
+    leave_behind(state, id)?;
+    convert::replicate(state, declared).map(|_| ())
+}
+
+/// Leaves a registered table that is gone to `remove_orphans`: inside of a COMMIT no table can be dropped.
+fn leave_behind(state: &State, id: TableId) -> Result<()> {
+    let connection = state.store.connection;
+    let Some(mut table) = RegisteredTable::read(connection, id)? else {
+        return Ok(());
+    };
+    table.sessions = 0;
+    table.write(connection, id)
+}

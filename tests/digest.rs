@@ -27,6 +27,8 @@ mod large;
 mod meaning;
 #[path = "digest/reconcile.rs"]
 mod reconcile;
+#[path = "digest/schema.rs"]
+mod schema;
 #[path = "digest/upkeep.rs"]
 mod upkeep;
 #[path = "digest/world.rs"]

@@ -97,8 +97,8 @@ fn a_table_made_anew_in_a_session_is_read_anew() {
     digest(&connection);
     exec(
         &connection,
-        "SELECT crsql_begin_alter('num'); CREATE TABLE other (id INTEGER PRIMARY KEY, a, b TEXT, c); \
-         INSERT INTO other SELECT id, a, 'changed', id FROM num; DROP TABLE num; ALTER TABLE other RENAME TO num; \
+        "SELECT crsql_begin_alter('num'); CREATE TABLE other (id INTEGER PRIMARY KEY, a, b TEXT); \
+         INSERT INTO other SELECT id, a, 'changed' FROM num; DROP TABLE num; ALTER TABLE other RENAME TO num; \
          SELECT crsql_commit_alter('num')",
     );
     assert_current(&connection, "made anew");

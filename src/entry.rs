@@ -9,6 +9,7 @@ use crate::functions;
 use crate::sqlite::{Connection, api};
 use crate::sqlite::{created, vtab};
 use crate::state::State;
+use crate::status::Status;
 use crate::store::Store;
 use crate::transaction_table::TransactionTable;
 use crate::unpack::Unpack;
@@ -118,11 +119,12 @@ unsafe fn load(
 }
 
 /// The tables that are registered.
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "crsql_changes",
     "crsql_unpack_columns",
     "crsql_transaction",
     "clset",
+    "crsql_status",
 ];
 
 fn register(
@@ -136,6 +138,7 @@ fn register(
     vtab::register::<Unpack>(connection, TABLES[1], state)?;
     vtab::register::<TransactionTable>(connection, TABLES[2], state)?;
     created::register::<Clset>(connection, TABLES[3], state)?;
+    vtab::register::<Status>(connection, TABLES[4], state)?;
     let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
         define_scalar_function(
             db,

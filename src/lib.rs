@@ -35,6 +35,7 @@ mod schema;
 mod sql;
 mod sqlite;
 mod state;
+mod status;
 mod store;
 mod transaction_table;
 mod unique;

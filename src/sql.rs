@@ -10,7 +10,7 @@ macro_rules! texts {
 }
 
 /// The tables every database has, in the order of their making.
-pub const BOOTSTRAP: [&str; 11] = [
+pub const BOOTSTRAP: [&str; 14] = [
     include_str!("../sql/bootstrap/master.sql"),
     include_str!("../sql/bootstrap/site_id.sql"),
     include_str!("../sql/bootstrap/site_id_unique.sql"),
@@ -22,6 +22,9 @@ pub const BOOTSTRAP: [&str; 11] = [
     include_str!("../sql/bootstrap/parked_column.sql"),
     include_str!("../sql/bootstrap/parked_view.sql"),
     include_str!("../sql/bootstrap/former_names.sql"),
+    include_str!("../sql/bootstrap/peer_times.sql"),
+    include_str!("../sql/bootstrap/peer_insert.sql"),
+    include_str!("../sql/bootstrap/peer_update.sql"),
 ];
 
 /// The tables of the digests, made when a digest is first asked for.
@@ -34,7 +37,7 @@ pub const DIGEST_TABLES: [&str; 5] = [
 ];
 
 /// How many tables `BOOTSTRAP_EXISTS` counts when all are there.
-pub const BOOTSTRAP_TABLES: i64 = 8;
+pub const BOOTSTRAP_TABLES: i64 = 9;
 
 texts! {
     /// Counts the tables of `BOOTSTRAP`.
@@ -225,6 +228,26 @@ texts! {
     ADD_COLUMN = "registry/add_column.sql";
     /// Moves with every change of the schema.
     SCHEMA_VERSION = "registry/schema_version.sql";
+    /// How far the peers are.
+    STATUS_PEERS = "status/peers.sql";
+    /// The tables to tell of.
+    STATUS_TABLES = "status/tables.sql";
+    /// Changes that a peer was not sent.
+    STATUS_UNSENT = "status/unsent.sql";
+    /// Parked changes of a table.
+    STATUS_PARKED = "status/parked.sql";
+    /// All parked changes.
+    STATUS_PARKED_ALL = "status/parked_all.sql";
+    /// Rows of a table.
+    STATUS_ROWS = "status/rows.sql";
+    /// Deleted rows of a table.
+    STATUS_TOMBSTONES = "status/tombstones.sql";
+    /// Bytes of a table's clock records.
+    STATUS_RECORDS_BYTES = "status/records_bytes.sql";
+    /// Entries of a table in the log.
+    STATUS_LOG_ENTRIES = "status/log_entries.sql";
+    /// Bytes of a table's entries in the log.
+    STATUS_LOG_BYTES = "status/log_bytes.sql";
     /// Whether anything is parked.
     PARKED_ANY = "parked/any.sql";
     /// Reads a parked change.

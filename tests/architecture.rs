@@ -20,7 +20,10 @@ const LAYERS: [(&[&str], bool); 9] = [
     (&["state"], false),
     (&["capture", "apply", "convert", "keys", "digest"], false),
     (&["migrate", "upgrade", "reconcile"], false),
-    (&["changes", "transaction_table", "unpack", "clset"], false),
+    (
+        &["changes", "status", "transaction_table", "unpack", "clset"],
+        false,
+    ),
     (&["entry", "functions"], true),
 ];
 

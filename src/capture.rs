@@ -28,14 +28,17 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
             "the crsql_capture functions are for the triggers that crsql_as_crr makes; don't call them".to_owned(),
         ));
     }
-    let crr = match arguments.integer(0) == state.database() {
-        true => state.table(TableId(arguments.integer(1)))?,
-        false => None,
-    };
-    let crr = crr.ok_or_else(|| {
-        Error::Table(
+    if arguments.integer(0) != state.database()? {
+        return Err(Error::Table(
             "this replicated table is not one of the main database: its writes can be recorded only where its \
              file is opened as main; open it on a connection of its own"
+                .to_owned(),
+        ));
+    }
+    let crr = state.table(TableId(arguments.integer(1)))?.ok_or_else(|| {
+        Error::Table(
+            "this table has lost capture triggers, so that its writes can't all be recorded; call crsql_check() to \
+             see which it is, and crsql_adopt('table') to mend it"
                 .to_owned(),
         )
     })?;

@@ -3,6 +3,8 @@
 //! Whatever can fail comes before the first registration, so that a failed load leaves nothing behind.
 
 use crate::changes::Changes;
+use crate::check::CheckTable;
+use crate::check::keys::CheckKeys;
 use crate::clset::Clset;
 use crate::error::{Error, Result};
 use crate::functions;
@@ -119,11 +121,13 @@ unsafe fn load(
 }
 
 /// The tables that are registered.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 7] = [
     "crsql_changes",
     "crsql_unpack_columns",
     "crsql_transaction",
     "clset",
+    "crsql_check",
+    "crsql_check_keys",
     "crsql_status",
 ];
 
@@ -137,8 +141,10 @@ fn register(
     vtab::register::<Changes>(connection, TABLES[0], state)?;
     vtab::register::<Unpack>(connection, TABLES[1], state)?;
     vtab::register::<TransactionTable>(connection, TABLES[2], state)?;
+    vtab::register::<CheckTable>(connection, TABLES[4], state)?;
+    vtab::register::<CheckKeys>(connection, TABLES[5], state)?;
     created::register::<Clset>(connection, TABLES[3], state)?;
-    vtab::register::<Status>(connection, TABLES[4], state)?;
+    vtab::register::<Status>(connection, TABLES[6], state)?;
     let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
         define_scalar_function(
             db,

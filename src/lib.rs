@@ -4,9 +4,9 @@
 //! through the entry points of `entry`. The layers import downwards only:
 //! ```text
 //! entry, functions
-//! changes, unpack, transaction_table, clset   virtual tables
+//! changes, check, status, unpack, transaction_table, clset   virtual tables
 //! migrate  upgrade  reconcile   changes of the schema; databases of cr-sqlite; making two databases equal
-//! capture  apply  convert  keys  digest   local writes, merges, upgrades, new keys, digests
+//! capture  apply  convert  digest  fract  keys  repair   local writes, merges, registration, digests, lists, keys, mending
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
@@ -21,16 +21,19 @@
 mod apply;
 mod capture;
 mod changes;
+mod check;
 mod clset;
 mod convert;
 pub mod crdt;
 mod digest;
 pub mod entry;
 mod error;
+mod fract;
 mod functions;
 mod keys;
 mod migrate;
 mod reconcile;
+mod repair;
 mod schema;
 mod sql;
 mod sqlite;

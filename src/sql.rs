@@ -5,9 +5,13 @@ use std::fmt::Write;
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
-        $($(#[$doc])* pub const $name: &str = include_str!(concat!("../sql/", $file));)*
+        $($(#[$doc])* pub const $name: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $file));)*
     };
 }
+
+mod digests;
+
+pub use digests::*;
 
 /// The tables every database has, in the order of their making.
 pub const BOOTSTRAP: [&str; 14] = [
@@ -25,15 +29,6 @@ pub const BOOTSTRAP: [&str; 14] = [
     include_str!("../sql/bootstrap/peer_times.sql"),
     include_str!("../sql/bootstrap/peer_insert.sql"),
     include_str!("../sql/bootstrap/peer_update.sql"),
-];
-
-/// The tables of the digests, made when a digest is first asked for.
-pub const DIGEST_TABLES: [&str; 5] = [
-    include_str!("../sql/digest/create_state.sql"),
-    include_str!("../sql/digest/create_trees.sql"),
-    include_str!("../sql/digest/create_nodes.sql"),
-    include_str!("../sql/digest/create_dead.sql"),
-    include_str!("../sql/digest/create_touched.sql"),
 ];
 
 /// How many tables `BOOTSTRAP_EXISTS` counts when all are there.
@@ -354,62 +349,82 @@ texts! {
     WORK_ABANDON = "work/abandon.sql";
     /// Takes part in the transaction.
     ENLIST = "work/enlist.sql";
-    /// The log rows after a position.
-    LOG_SCAN_AFTER = "log/scan_after.sql";
-    /// Whether the tables of the digests are there.
-    DIGEST_EXISTS = "digest/exists.sql";
-    /// Takes the write lock.
-    DIGEST_LOCK = "digest/lock.sql";
-    /// Up to where the digests are current.
-    DIGEST_STATE = "digest/state.sql";
-    /// Notes up to where the digests are current.
-    DIGEST_PUT_STATE = "digest/put_state.sql";
-    /// Notes a key that was written without a log entry.
-    DIGEST_TOUCH = "digest/touch.sql";
-    /// The keys noted.
-    DIGEST_TOUCHED = "digest/touched.sql";
-    /// Forgets the keys noted.
-    DIGEST_FORGET_TOUCHED = "digest/forget_touched.sql";
-    /// The roots of a table.
-    DIGEST_TREE = "digest/tree.sql";
-    /// Writes the roots of a table.
-    DIGEST_PUT_TREE = "digest/put_tree.sql";
-    /// The tables with roots.
-    DIGEST_KNOWN_TREES = "digest/known_trees.sql";
-    /// Forgets the roots of a table.
-    DIGEST_REMOVE_TREE = "digest/remove_tree.sql";
-    /// Forgets the nodes of a table.
-    DIGEST_REMOVE_NODES = "digest/remove_nodes.sql";
-    /// Forgets the deleted rows of a table.
-    DIGEST_REMOVE_ALL_DEAD = "digest/remove_all_dead.sql";
-    /// The node that a key belongs to.
-    DIGEST_NODE_FROM = "digest/node_from.sql";
-    /// The first node that ends after a key.
-    DIGEST_NODE_AFTER = "digest/node_after.sql";
-    /// The last node that ends before a key.
-    DIGEST_NODE_BEFORE = "digest/node_before.sql";
-    /// The nodes that end in a range.
-    DIGEST_NODE_RANGE = "digest/node_range.sql";
-    /// Writes a node.
-    DIGEST_PUT_NODE = "digest/put_node.sql";
-    /// Removes the nodes that end in a range.
-    DIGEST_REMOVE_NODE_RANGE = "digest/remove_node_range.sql";
-    /// Removes the nodes above a level.
-    DIGEST_REMOVE_NODES_ABOVE = "digest/remove_nodes_above.sql";
-    /// Notes a deleted row.
-    DIGEST_PUT_DEAD = "digest/put_dead.sql";
-    /// Forgets a deleted row.
-    DIGEST_REMOVE_DEAD = "digest/remove_dead.sql";
-    /// The deleted rows of a range.
-    DIGEST_DEAD_RANGE = "digest/dead_range.sql";
-    /// The deleted rows of a table, by their records.
-    DIGEST_DEAD_RECORDS = "digest/dead_records.sql";
-    /// The rows of a range.
-    DIGEST_ROWS_IN_RANGE = "digest/rows_in_range.sql";
-    /// The ids of all registered tables.
-    DIGEST_TABLES_KNOWN = "digest/tables.sql";
-    /// How the database stores text.
-    ENCODING = "digest/encoding.sql";
+    /// The registered tables with their names, also of those without triggers.
+    REPAIR_TABLES = "repair/tables.sql";
+    /// All that is known of all keys.
+    REPAIR_KEYS = "repair/keys.sql";
+    /// All that is known of the keys of one table.
+    REPAIR_KEYS_OF = "repair/keys_of.sql";
+    /// The whole log.
+    REPAIR_LOG = "repair/log.sql";
+    /// The log of one table.
+    REPAIR_LOG_OF = "repair/log_of.sql";
+    /// All clock records of a table.
+    REPAIR_RECORDS = "repair/records.sql";
+    /// Overwrites a clock record.
+    REPAIR_SET_RECORD = "repair/set_record.sql";
+    /// The keys of a table, in any order.
+    REPAIR_ROW_KEYS = "repair/row_keys.sql";
+    /// The triggers of a registered table with their texts.
+    REPAIR_TRIGGERS_OF = "repair/triggers_of.sql";
+    /// All sites.
+    REPAIR_SITES = "repair/sites.sql";
+    /// What stays of tables that are not registered.
+    REPAIR_LEFTOVERS = "repair/leftovers.sql";
+    /// Columns of tables that are not registered.
+    REPAIR_STRAY_COLUMNS = "repair/stray_columns.sql";
+    /// Whether a table has its clock records.
+    REPAIR_HAS_RECORDS = "repair/has_records.sql";
+    /// Makes this database's site one of the others.
+    REPAIR_FORMER_SITE = "repair/former_site.sql";
+    /// Gives this database's log entries to another site.
+    REPAIR_LOG_SITES = "repair/log_sites.sql";
+    /// Lets other connections notice.
+    REPAIR_TOUCH_SCHEMA = "repair/touch_schema.sql";
+    /// Takes away what made them notice.
+    REPAIR_UNTOUCH_SCHEMA = "repair/untouch_schema.sql";
+    /// The position of the row to come after.
+    FRACT_ANCHOR = "fract/anchor.sql";
+    /// The next position above.
+    FRACT_ABOVE = "fract/above.sql";
+    /// The next position below.
+    FRACT_BELOW = "fract/below.sql";
+    /// The position that a literal stands for.
+    FRACT_END = "fract/end.sql";
+    /// Whether another row is at the same position.
+    FRACT_SHARED = "fract/shared.sql";
+    /// Makes room between two rows at one position.
+    FRACT_SEPARATE = "fract/separate.sql";
+    /// Places inserted rows.
+    FRACT_INSERT_TRIGGER = "fract/insert_trigger.sql";
+    /// Places updated rows.
+    FRACT_MOVE_TRIGGER = "fract/move_trigger.sql";
+    /// Says what a table is ordered by.
+    FRACT_MARKER_TRIGGER = "fract/marker_trigger.sql";
+    /// An ordered table with the row to come after.
+    FRACT_VIEW = "fract/view.sql";
+    /// Serves inserts into the view.
+    FRACT_VIEW_INSERT_TRIGGER = "fract/view_insert_trigger.sql";
+    /// Serves updates of the view.
+    FRACT_VIEW_UPDATE_TRIGGER = "fract/view_update_trigger.sql";
+    /// Serves updates of the row to come after.
+    FRACT_VIEW_MOVE_TRIGGER = "fract/view_move_trigger.sql";
+    /// What was made under a name for an ordered table.
+    FRACT_OBJECTS = "fract/objects.sql";
+    /// The triggers that place a table's rows.
+    FRACT_OF_TABLE = "fract/of_table.sql";
+    /// Views of dropped tables.
+    FRACT_ORPHANS = "fract/orphans.sql";
+    /// What else goes by a name.
+    FRACT_NAME_TAKEN = "fract/name_taken.sql";
+    /// Removes a view.
+    FRACT_DROP_VIEW = "fract/drop_view.sql";
+    /// Places rows written without the triggers.
+    FRACT_SETTLE = "fract/settle.sql";
+    /// A row's position and the next one below.
+    FRACT_PLACE = "fract/place.sql";
+    /// Moves a row.
+    FRACT_SET_POSITION = "fract/set_position.sql";
 }
 
 /// What a placeholder of a text stands for; its type says how it is quoted.

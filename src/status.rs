@@ -109,7 +109,7 @@ impl StatusCursor {
     fn of_database(&self, column: usize) -> Result<Value> {
         Ok(match column {
             column::KIND => text("database"),
-            column::SITE_ID => Value::Blob(self.state.site_id()),
+            column::SITE_ID => Value::Blob(self.state.site_id()?),
             column::DB_VERSION => Value::Integer(self.state.committed_version()?.to_sql()),
             column::PARKED => Value::Integer(self.count(sql::STATUS_PARKED_ALL, &[])?),
             _ => Value::Null,

@@ -3,9 +3,8 @@
 //! A statement on it is kept, which is why it is not `crsql_changes` itself: a kept statement keeps its table
 //! connected, and the disconnection of `crsql_changes` is what lets go of all kept statements.
 
-use crate::convert::registration;
 use crate::error::{Error, Result};
-use crate::migrate::session;
+use crate::migrate::{self, session};
 use crate::sqlite::query::Query;
 use crate::sqlite::vtab::{Definition, NoRows, Table};
 use crate::state::State;
@@ -49,19 +48,23 @@ impl Table for TransactionTable {
     fn sync(&self) -> Result<()> {
         let state = &self.state;
         state.check_doomed()?;
-        state.store.connection.keeping_last_insert_rowid(|| {
-            session::commit_all(state)?;
-            registration::refresh_triggers(state)
-        })?;
-        state.on_sync()
+        // A savepoint in the middle of a COMMIT would be one of a transaction that is over: SQLite crashes. What
+        // fails here makes SQLite roll the whole transaction back.
+        state.store.within_statement(|| {
+            state.store.connection.keeping_last_insert_rowid(|| {
+                session::commit_all(state)?;
+                migrate::refresh_triggers(state)
+            })?;
+            state.on_sync()
+        })
     }
 
     fn commit(&self) {
-        self.state.on_end();
+        self.state.on_commit();
     }
 
     fn rollback(&self) {
-        self.state.on_end();
+        self.state.on_rollback();
     }
 
     fn savepoint(&self, index: i32) -> Result<()> {

@@ -18,10 +18,22 @@ const LAYERS: [(&[&str], bool); 9] = [
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert", "keys", "digest"], false),
+    (
+        &[
+            "capture", "apply", "convert", "digest", "fract", "keys", "repair",
+        ],
+        false,
+    ),
     (&["migrate", "upgrade", "reconcile"], false),
     (
-        &["changes", "status", "transaction_table", "unpack", "clset"],
+        &[
+            "changes",
+            "check",
+            "status",
+            "transaction_table",
+            "unpack",
+            "clset",
+        ],
         false,
     ),
     (&["entry", "functions"], true),

@@ -27,6 +27,8 @@ pub(super) struct Incoming<'a> {
     pub(super) seq: Seq,
     /// None is this database
     pub(super) site: Option<&'a [u8]>,
+    /// Whether this database's own id stood in the change
+    pub(super) is_signed_as_own: bool,
 }
 
 /// A row of `crsql_changes` as values, by the indexes of `change::column`.
@@ -66,7 +68,7 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
     let version = read_counter(row[column::DB_VERSION], column::DB_VERSION, "db_version")?;
     let version = DbVersion(version);
     let seq = Seq(read_counter(row[column::SEQ], column::SEQ, "seq")?);
-    let site = read_site(state, row[column::SITE_ID])?;
+    let (site, is_signed_as_own) = read_site(state, row[column::SITE_ID])?;
     let unknown = |missing, pk| Unknown {
         table: table.clone(),
         cid: cid.clone(),
@@ -99,6 +101,7 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
         version,
         seq,
         site,
+        is_signed_as_own,
     };
     if cid == SENTINEL {
         return Ok(Received::Change(change));
@@ -174,10 +177,11 @@ fn read_counter(value: ValueRef<'_>, index: usize, column: &str) -> Result<u64> 
     }
 }
 
-fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<Option<&'a [u8]>> {
+/// The site, none for this database, and whether its own id says so.
+fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>, bool)> {
     let (ValueRef::Blob(site) | ValueRef::Text(site)) = value else {
         return match value {
-            ValueRef::Null => Ok(None),
+            ValueRef::Null => Ok((None, false)),
             _ => Err(Error::Change(
                 "site_id of a change must be a BLOB of 1 to 16 bytes".to_owned(),
             )),
@@ -189,8 +193,8 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<Option<&'a [u8]>>
             site.len()
         )));
     }
-    let is_local = site.is_empty() || state.is_own_site(site);
-    Ok((!is_local).then_some(site))
+    let is_own = !site.is_empty() && state.is_own_site(site)?;
+    Ok(((!is_own && !site.is_empty()).then_some(site), is_own))
 }
 
 fn key_refusal(table: &str, reason: &str) -> Error {

@@ -82,6 +82,9 @@ fn apply_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
+    if applied > 0 && incoming.is_signed_as_own {
+        state.note_own_change_from_elsewhere()?;
+    }
     state.count_impact(applied);
     Ok(applied)
 }
@@ -248,7 +251,7 @@ fn incoming_wins_tie(state: &State, incoming: &Incoming<'_>, held: &HeldRow) -> 
         ));
     }
     let (local, held_site) = (
-        state.site_id(),
+        state.site_id()?,
         held_site(state, incoming, held, crr.columns[*index].id)?,
     );
     let equal = match incoming.site {

@@ -39,7 +39,7 @@ pub(super) fn park(state: &State, unknown: &Unknown<'_>, value: ValueRef<'_>) ->
     if !held.transpose()?.unwrap_or(true) {
         return Ok(());
     }
-    let local = state.site_id();
+    let local = state.site_id()?;
     connection.prepare(sql::PARKED_PUT)?.run([
         place[0],
         place[1],

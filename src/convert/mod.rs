@@ -17,7 +17,7 @@ use std::rc::Rc;
 const RESERVED_ENDINGS: [&str; 2] = ["__crsql_clock", "__crsql_pks"];
 
 /// This extension's own tables.
-const RESERVED_NAMES: [&str; 10] = [
+const RESERVED_NAMES: [&str; 12] = [
     "crsql_master",
     "crsql_site_id",
     "crsql_tracked_peers",
@@ -26,6 +26,8 @@ const RESERVED_NAMES: [&str; 10] = [
     "crsql_log",
     "crsql_changes",
     "crsql_transaction",
+    "crsql_check",
+    "crsql_check_keys",
     "crsql_parked",
     "crsql_parked_changes",
 ];
@@ -51,7 +53,7 @@ pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
         state.flush()?;
         // SQLite drops no table while a statement of the application runs; orphans can wait.
         if !state.store.is_within_statement() {
-            registration::remove_orphans(state)?;
+            registration::remove_orphans(state, &declared.name)?;
         }
         replicate(state, &declared)
     });
@@ -67,7 +69,7 @@ pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
 /// Registers a table, makes its triggers and records its rows.
 pub fn replicate(state: &State, declared: &DeclaredTable) -> Result<Rc<Crr>> {
     let crr = registration::register(state, declared)?;
-    for statement in triggers::creation(&crr, state.database(), Phase::Steady) {
+    for statement in triggers::creation(&crr, state.database()?, Phase::Steady) {
         state.store.connection.execute(&statement)?;
     }
     record_rows(state, &crr)?;

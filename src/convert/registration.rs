@@ -43,10 +43,12 @@ pub fn unregister(state: &State, id: TableId) -> Result<()> {
     state.store.forget_tree(id)
 }
 
-/// Forgets tables that were dropped. Versions they had are not given out again.
-pub fn remove_orphans(state: &State) -> Result<()> {
+/// Forgets tables that were dropped, and what is left of a table that lost its triggers and is about to be made
+/// replicated anew, by name. Versions they had are not given out again.
+pub fn remove_orphans(state: &State, renewed: &str) -> Result<()> {
     let mut orphans = Vec::new();
     let mut list = state.store.connection.prepare(sql::ORPHANS)?;
+    list.bind(1, ValueRef::Text(renewed.as_bytes()))?;
     while list.step()? {
         orphans.push(TableId(list.integer(0)));
     }
@@ -54,15 +56,6 @@ pub fn remove_orphans(state: &State) -> Result<()> {
         state.keep_version_floor()?;
     }
     orphans.into_iter().try_for_each(|id| unregister(state, id))
-}
-
-/// Makes the triggers of the open transaction's tables that gained columns anew. For the end of the
-/// transaction: no statement that runs these triggers may be under way.
-pub fn refresh_triggers(state: &State) -> Result<()> {
-    for id in state.take_stale_tables() {
-        make_triggers(state, id)?;
-    }
-    Ok(())
 }
 
 /// Makes a table's triggers anew, so that they name all its columns.
@@ -85,7 +78,7 @@ pub fn settle(state: &State, crr: &Crr) -> Result<()> {
 pub fn replace_triggers(state: &State, crr: &Crr, phase: Phase) -> Result<()> {
     let connection = state.store.connection;
     drop_triggers(state, crr.id)?;
-    for statement in triggers::creation(crr, state.database(), phase) {
+    for statement in triggers::creation(crr, state.database()?, phase) {
         connection.execute(&statement)?;
     }
     let mut columns = crr.columns.clone();

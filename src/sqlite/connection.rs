@@ -4,7 +4,7 @@ use super::api::{self, call};
 use super::statement::Statement;
 use crate::error::{Error, Result};
 use sqlite_loadable::ext::sqlite3;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 
 /// The application's connection. It outlives every function and module registered on it, and so this.
@@ -77,6 +77,21 @@ impl Connection {
             code
         };
         Error::Sqlite { code, message }
+    }
+
+    /// Whether triggers run on this connection. An application can turn them off.
+    pub fn runs_triggers(self) -> bool {
+        let mut is_on: c_int = 1;
+        // SAFETY: the handle is open; this setting takes a number, where -1 only asks, and a place for the answer.
+        let code = unsafe {
+            call!(db_config(
+                self.0,
+                api::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+                -1 as c_int,
+                &mut is_on as *mut c_int,
+            ))
+        };
+        code != api::SQLITE_OK || is_on != 0
     }
 
     /// Rows changed by the last statement.

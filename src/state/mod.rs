@@ -107,19 +107,35 @@ impl State {
         }
     }
 
-    /// This database's site id, as it was at load.
-    pub fn site_id(&self) -> Vec<u8> {
-        self.identity.borrow().site.clone()
+    /// This database's site id, as it was at load or at the last `crsql_site_id_reset`.
+    pub fn site_id(&self) -> Result<Vec<u8>> {
+        self.verify_tables()?;
+        Ok(self.identity.borrow().site.clone())
     }
 
     /// Whether this is this database's site id.
-    pub fn is_own_site(&self, site: &[u8]) -> bool {
-        self.identity.borrow().site == site
+    pub fn is_own_site(&self, site: &[u8]) -> Result<bool> {
+        self.verify_tables()?;
+        Ok(self.identity.borrow().site == site)
     }
 
     /// The number that this database's triggers carry.
-    pub fn database(&self) -> i64 {
-        self.identity.borrow().database
+    pub fn database(&self) -> Result<i64> {
+        self.verify_tables()?;
+        Ok(self.identity.borrow().database)
+    }
+
+    /// Takes over another identity if the file got one since: then the number of the database is another too,
+    /// and the schema has changed. An ordinal 0 that was edited by hand is left to the next load.
+    fn refresh_identity(&self) -> Result<()> {
+        let known = self.identity.borrow().database;
+        let stored = self.or_empty(|| self.store.database_number())?;
+        if stored.is_some_and(|stored| stored != known)
+            && let Some(identity) = self.store.identity()?
+        {
+            *self.identity.borrow_mut() = identity;
+        }
+        Ok(())
     }
 
     /// Makes the internal tables again where they are gone: a load inside a transaction may be rolled back.
@@ -206,7 +222,16 @@ impl State {
             return Ok(());
         }
         let version = self.store.schema_version()?;
-        tables.check(&self.store, version)
+        let is_other = tables.check(&self.store, version)?;
+        if is_other && self.is_enlisted.get() {
+            tables.note_change_inside_transaction();
+        }
+        drop(tables);
+        if is_other {
+            self.refresh_identity()
+        } else {
+            Ok(())
+        }
     }
 
     /// The version of the schema that everything known of tables belongs to.

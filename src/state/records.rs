@@ -158,7 +158,18 @@ impl State {
         at: Position,
         site: SiteOrdinal,
     ) -> Result<()> {
-        let stride = crr.insert_stride();
+        self.log_entry(crr, key, at, site, crr.insert_stride())
+    }
+
+    /// The same for an entry that reserves `stride` seqs.
+    pub fn log_entry(
+        &self,
+        crr: &Crr,
+        key: &Key,
+        at: Position,
+        site: SiteOrdinal,
+        stride: u64,
+    ) -> Result<()> {
         let may_join = crr.is_rowid_keyed || !self.merges_equal_values()?;
         let mut transaction = self.transaction.borrow_mut();
         if may_join

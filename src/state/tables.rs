@@ -14,6 +14,8 @@ use std::rc::Rc;
 pub struct Tables {
     schema_version: Option<i64>,
     checked_at: Option<i64>,
+    /// Whether another schema was seen inside of the open transaction, which may be rolled back
+    has_changed_inside: bool,
     has_other_triggers: bool,
     has_digests: bool,
     by_id: HashMap<TableId, Rc<Crr>>,
@@ -28,10 +30,11 @@ impl Tables {
         self.checked_at == Some(changes)
     }
 
-    /// Takes note of the schema's version; another one empties the cache.
-    pub fn check(&mut self, store: &Store, schema_version: i64) -> Result<()> {
+    /// Takes note of the schema's version and says whether it is another one, which empties the cache.
+    pub fn check(&mut self, store: &Store, schema_version: i64) -> Result<bool> {
         self.checked_at = None;
-        if self.schema_version != Some(schema_version) {
+        let is_other = self.schema_version != Some(schema_version);
+        if is_other {
             let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
             let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
             *self = Tables {
@@ -41,7 +44,21 @@ impl Tables {
                 ..Tables::default()
             };
         }
-        Ok(())
+        Ok(is_other)
+    }
+
+    /// The schema that was just checked may be one of the open transaction only.
+    pub fn note_change_inside_transaction(&mut self) {
+        self.has_changed_inside = true;
+    }
+
+    /// The open transaction is over, or was undone in part. A schema of its own may come back under a number
+    /// that is known for another.
+    pub fn forget_change_inside_transaction(&mut self, is_undone: bool) {
+        if self.has_changed_inside && is_undone {
+            self.schema_version = None;
+        }
+        self.has_changed_inside &= is_undone;
     }
 
     /// The version of the schema that the cache belongs to.

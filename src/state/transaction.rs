@@ -25,6 +25,9 @@ pub const REJECT: &str = "reject";
 /// Below this version no write happens: entries of the log may be dropped, versions are never given out again.
 pub const VERSION_FLOOR: &str = "crsql_db_version_floor";
 
+/// Notes that this database's site id was met in changes that it did not make; the value is the version then.
+pub const SHARED_SITE_ID: &str = "crsql_site_id_shared";
+
 /// Updates that fail, or that a trigger ignores, leave rows behind that nobody asks for. Of nested updates no
 /// more than SQLite's limit of 1,000 nested triggers can be under way.
 const BEFORES_MAX: usize = 1_000;
@@ -108,6 +111,21 @@ impl State {
         let floor = self.store.last_version()?.to_sql();
         self.store
             .set_setting(VERSION_FLOOR, ValueRef::Integer(floor))
+    }
+
+    /// Notes that a merge brought a change under this database's own id that was not known here: two files share
+    /// the id, or this one went back to an earlier state. Where tables were dropped it is no sign of either.
+    pub fn note_own_change_from_elsewhere(&self) -> Result<()> {
+        for key in [SHARED_SITE_ID, VERSION_FLOOR] {
+            if self.store.setting(key)?.is_some() {
+                return Ok(());
+            }
+        }
+        let version = self.committed_version()?.to_sql();
+        self.store
+            .set_setting(SHARED_SITE_ID, ValueRef::Integer(version))?;
+        self.settle();
+        Ok(())
     }
 
     fn clock(&self) -> Result<Clock> {
@@ -380,8 +398,23 @@ impl State {
         self.flush_keeping_rowid()
     }
 
-    /// SQLite: the transaction is over.
-    pub fn on_end(&self) {
+    /// SQLite: the transaction was committed.
+    pub fn on_commit(&self) {
+        self.tables
+            .borrow_mut()
+            .forget_change_inside_transaction(false);
+        self.end();
+    }
+
+    /// SQLite: the transaction was rolled back.
+    pub fn on_rollback(&self) {
+        self.tables
+            .borrow_mut()
+            .forget_change_inside_transaction(true);
+        self.end();
+    }
+
+    fn end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
         self.distrust_layout();
@@ -467,6 +500,7 @@ impl State {
         drop(guard);
         self.distrust_layout();
         let mut tables = self.tables.borrow_mut();
+        tables.forget_change_inside_transaction(true);
         if has_registered {
             *tables = Tables::default();
         }

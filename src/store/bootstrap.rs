@@ -82,6 +82,24 @@ impl Store {
         })
     }
 
+    /// Gives the database another identity; rows of `crsql_site_id` are the caller's.
+    pub fn renew_identity(&self) -> Result<Identity> {
+        let identity = self.random()?;
+        self.set_setting(DATABASE_KEY, ValueRef::Integer(identity.database))?;
+        self.connection
+            .prepare(sql::SITE_ADD_LOCAL)?
+            .run([ValueRef::Blob(&identity.site)])?;
+        Ok(identity)
+    }
+
+    /// The number that the triggers carry; none if there is none yet.
+    pub fn database_number(&self) -> Result<Option<i64>> {
+        Ok(match self.setting(DATABASE_KEY)? {
+            Some(Value::Integer(database)) => Some(database),
+            _ => None,
+        })
+    }
+
     /// A new site id, a UUID of version 4, and a number, from SQLite's source of randomness.
     fn random(&self) -> Result<Identity> {
         let random = self.connection.prepare(sql::RANDOM)?.first([], |row| {
@@ -102,7 +120,7 @@ impl Store {
     }
 
     /// Reads the identity; none if a part of it is missing and has to be made.
-    fn identity(&self) -> Result<Option<Identity>> {
+    pub fn identity(&self) -> Result<Option<Identity>> {
         match self.setting(FORMAT_KEY)? {
             Some(Value::Integer(FORMAT)) => {}
             Some(Value::Integer(format)) => {
@@ -117,7 +135,7 @@ impl Store {
             }
             None => return Ok(None),
         }
-        let Some(Value::Integer(database)) = self.setting(DATABASE_KEY)? else {
+        let Some(database) = self.database_number()? else {
             return Ok(None);
         };
         let site = self

@@ -265,7 +265,7 @@ impl Store {
         ] {
             self.connection.prepare(text)?.run([integer(table.0)])?;
         }
-        Ok(())
+        self.connection.execute(sql::DIGEST_DISTRUST)
     }
 
     fn find_node(&self, slot: Slot, level: Level, key: &[u8]) -> Result<Option<Node>> {

@@ -104,6 +104,21 @@ fn a_table_made_anew_in_a_session_is_read_anew() {
     assert_current(&connection, "made anew");
 }
 
+/// What other tools write fires no trigger; after `crsql_adopt` it counts.
+#[test]
+fn what_was_written_behind_the_triggers_counts_once_it_is_adopted() {
+    let connection = filled(300);
+    digest(&connection);
+    let triggers = "SELECT group_concat('DROP TRIGGER ' || name, ';') FROM sqlite_schema \
+                    WHERE type = 'trigger' AND tbl_name = 'num' AND name LIKE '%update%'";
+    let drops: String = one(&connection, triggers);
+    exec(&connection, &drops);
+    exec(&connection, "UPDATE num SET a = -1 WHERE id = 17");
+    digest(&connection);
+    exec(&connection, "SELECT crsql_adopt('num')");
+    assert_current(&connection, "adopted");
+}
+
 #[test]
 fn a_table_that_is_no_longer_replicated_leaves_the_digest() {
     let connection = filled(100);

@@ -50,9 +50,23 @@ impl Replica {
     fn merge_one(&mut self, change: &Change) -> Result<i64, Refused> {
         match self.is_unknown(change) {
             Some(true) if self.refuses_unknown => self.refuse(),
-            Some(true) => {
+            Some(true) if self.find_table(&change.table).is_none() => {
                 self.park(change);
                 Ok(0)
+            }
+            Some(true) => {
+                // The cell makes, or unmakes, its row as it would if the column were here.
+                let impact = self.merge_change(&Change {
+                    cid: SENTINEL.to_owned(),
+                    ..change.clone()
+                })?;
+                if change.cl % 2 == 1 {
+                    self.park(change);
+                }
+                if impact > 0 {
+                    self.reach.met(Situation::RowOfUnknownColumnMade);
+                }
+                Ok(impact)
             }
             Some(false) => self.merge_change(change),
             None => self.refuse(),
@@ -88,10 +102,14 @@ impl Replica {
         Some(!is_cell)
     }
 
-    /// The place of a table that is here, by its name in any ASCII case.
+    /// The place of a table that is here, by the name that it has, in any ASCII case, or had.
     pub fn find_table(&self, name: &str) -> Option<usize> {
+        let tables = &self.schema.tables;
         let is_named = |table: &Table| table.is_here && table.name.eq_ignore_ascii_case(name);
-        self.schema.tables.iter().position(is_named)
+        let was_named =
+            |table: &Table| table.is_here && table.former.iter().any(|former| former == name);
+        let now = tables.iter().position(is_named);
+        now.or_else(|| tables.iter().position(was_named))
     }
 
     /// Merges a change of a table and column that are here.
@@ -99,6 +117,14 @@ impl Replica {
         let Some(incoming) = self.validate(change) else {
             return self.refuse();
         };
+        let table = self.table(incoming.table);
+        let is_former = table.name != change.table
+            || incoming
+                .cell
+                .is_some_and(|cell| table.columns[table.cells[cell]].name != change.cid);
+        if is_former {
+            self.reach.met(Situation::FormerNameMerged);
+        }
         let impact = self.decide(&incoming)?;
         if impact > 0 {
             self.schema.noticed.insert(incoming.table);

@@ -32,7 +32,7 @@ situations! {
     DefaultMergedInLateColumn, CellOfUnknownColumnParked, ChangeOfUnknownTableParked,
     TombstoneOfUnknownTableParked, ParkedChangeReplaced, ParkedChangeKept, ParkedChangeRepeated,
     ParkedChangeApplied, ParkedChangeIgnored, ReplayedByAlter, ReplayedByAsCrr, ReplayedByMerge,
-    RebuiltBeforeSchema, CoreSchedule, SchemaSchedule,
+    RebuiltBeforeSchema, RowOfUnknownColumnMade, FormerNameMerged, CoreSchedule, SchemaSchedule,
 }
 
 #[derive(Clone, Debug)]

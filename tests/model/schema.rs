@@ -57,12 +57,9 @@ impl Ddl {
         matches!(self, Ddl::CreateTable | Ddl::DropTable)
     }
 
-    /// Does a peer that pulls only news come to the same end?
-    pub fn is_followed_by_cursors(&self) -> bool {
-        matches!(
-            self,
-            Ddl::AddColumn(_) | Ddl::AddGenerated(_) | Ddl::CreateTable
-        )
+    /// Does it give a table or column another name?
+    pub fn is_rename(&self) -> bool {
+        matches!(self, Ddl::RenameColumn { .. } | Ddl::RenameTable { .. })
     }
 }
 
@@ -124,19 +121,35 @@ impl Table {
                 let added = self.columns.last_mut().expect("it was added");
                 added.generated = true;
             }
-            Ddl::AddColumn(_) => self.cells.push(self.columns.len() - 1),
-            Ddl::RenameColumn { column, name } => self.columns[*column].name.clone_from(name),
+            Ddl::AddColumn(_) => {
+                self.cells.push(self.columns.len() - 1);
+                self.has_fresh_name = true;
+            }
+            Ddl::RenameColumn { column, name } => {
+                let column = &mut self.columns[*column];
+                let old = std::mem::replace(&mut column.name, name.clone());
+                column.former.push(old);
+                self.has_fresh_name = true;
+            }
             Ddl::DropColumn { column } => {
                 self.cells.retain(|cell| cell != column);
+                self.columns[*column].former.clear();
                 self.leaves_gaps = true;
             }
-            Ddl::RenameTable { name } => self.name.clone_from(name),
+            Ddl::RenameTable { name } => {
+                let old = std::mem::replace(&mut self.name, name.clone());
+                self.former.push(old);
+                self.has_fresh_name = true;
+            }
             Ddl::CreateTable => {
                 self.is_here = true;
                 self.leaves_gaps = self.cells.is_empty();
                 self.uncaptured.clear();
+                self.has_fresh_name = false;
+                self.former.clear();
                 for column in &mut self.columns {
                     column.is_late = false;
+                    column.former.clear();
                 }
             }
             Ddl::DropTable => (self.is_here, self.was_dropped) = (false, true),
@@ -176,6 +189,7 @@ impl Replica {
             }
         }
         self.note_change(&before, ddl, has_rows);
+        self.schema.noticed.remove(&place);
         match ddl {
             Ddl::AddColumn(_) => {
                 let table = &mut Rc::make_mut(&mut self.schema.tables)[place];
@@ -238,12 +252,13 @@ impl Replica {
         }
     }
 
-    /// From now on the triggers name all columns of the table.
+    /// From now on the triggers name all columns of the table, and its names are registered.
     pub fn capture_all(&mut self, place: usize) {
-        if !self.table(place).uncaptured.is_empty() {
-            Rc::make_mut(&mut self.schema.tables)[place]
-                .uncaptured
-                .clear();
+        let table = self.table(place);
+        if !table.uncaptured.is_empty() || table.has_fresh_name {
+            let table = &mut Rc::make_mut(&mut self.schema.tables)[place];
+            table.uncaptured.clear();
+            table.has_fresh_name = false;
         }
     }
 

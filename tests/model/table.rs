@@ -16,11 +16,15 @@ pub struct Column {
     pub generated: bool,
     /// Was it added to a table that had rows?
     pub is_late: bool,
+    /// The names that it had before.
+    pub former: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
 pub struct Table {
     pub name: String,
+    /// The names that it had before.
+    pub former: Vec<String>,
     /// How it was created first.
     pub create: String,
     /// All columns that there ever were, so that a number means one column whatever happens to others.
@@ -36,6 +40,8 @@ pub struct Table {
     pub leaves_gaps: bool,
     /// Columns that the triggers may not name yet.
     pub uncaptured: BTreeSet<usize>,
+    /// May a name that it had be known to nobody but the one that it replaced?
+    pub has_fresh_name: bool,
     /// Open alter sessions.
     pub sessions: usize,
 }
@@ -50,6 +56,7 @@ impl Column {
             refused: None,
             generated: false,
             is_late: false,
+            former: Vec::new(),
         }
     }
 
@@ -104,8 +111,10 @@ impl Table {
             was_dropped: false,
             leaves_gaps: cells.is_empty(),
             uncaptured: BTreeSet::new(),
+            has_fresh_name: false,
             sessions: 0,
             name: name.to_owned(),
+            former: Vec::new(),
             create: create.to_owned(),
             columns,
             key: key.to_vec(),
@@ -158,10 +167,15 @@ impl Table {
             .any(|column| column.name.eq_ignore_ascii_case(name))
     }
 
-    /// Which of the cells has this name, in any ASCII case.
+    /// Which of the cells has this name, in any ASCII case, or had it.
     pub fn cell_named(&self, name: &str) -> Option<usize> {
-        self.cells
-            .iter()
-            .position(|column| self.columns[*column].name.eq_ignore_ascii_case(name))
+        let cells = || self.cells.iter().map(|column| &self.columns[*column]);
+        let is_named = |column: &Column| column.name.eq_ignore_ascii_case(name);
+        let was_named = |column: &Column| column.former.iter().any(|former| former == name);
+        if self.is_no_cell(name) {
+            return None;
+        }
+        let now = cells().position(is_named);
+        now.or_else(|| cells().position(was_named))
     }
 }

@@ -1,7 +1,7 @@
 //! Statements that the schedules pass over, because SQLite itself does not say what they do, or the library leaves it open.
 
 use crate::model::replica::Replica;
-use crate::model::schema::Migration;
+use crate::model::schema::{Ddl, Migration};
 use crate::model::statement::{Assign, OnConflict, Statement};
 use crate::model::table::Table;
 use crate::model::value::Value;
@@ -35,10 +35,18 @@ fn is_seen_incompletely(model: &Replica, statement: &Statement) -> bool {
 }
 
 /// A column that is dropped and added again inside one alter session may or may not be taken for the old one: nothing tells
-/// the end of such a session from its beginning.
+/// the end of such a session from its beginning. Nor does anything tell of a name that was given in one, and replaced or
+/// taken over by a table that was made anew.
 pub fn is_ambiguous(table: &Table, migration: &Migration) -> bool {
     let mut ddl = migration.ddl.iter();
-    table.sessions > 0 && ddl.any(|ddl| table.uses_name_again(ddl))
+    let is_lost = |ddl: &Ddl| ddl.is_rename() || matches!(ddl, Ddl::Rebuild { .. });
+    table.sessions > 0 && ddl.any(|ddl| is_lost(ddl) || table.uses_name_again(ddl))
+}
+
+/// A name that is replaced before anybody wrote to the table or merged into it stays unknown: such a table is used once before
+/// it gets another name.
+pub fn loses_name(table: &Table, migration: &Migration) -> bool {
+    table.has_fresh_name && migration.ddl.iter().any(Ddl::is_rename)
 }
 
 /// The values that a statement writes, with their columns.

@@ -66,8 +66,8 @@ fn text(name: &str) -> String {
 
 /// An index that keeps a table from being replicated, whatever rows it has.
 pub fn spoil(table: &Table) -> String {
-    let column = table.cells.first().unwrap_or(&table.key[0]);
-    let (table, column) = (quote(&table.name), quote(&table.columns[*column].name));
+    let column = table.cells[0];
+    let (table, column) = (quote(&table.name), quote(&table.columns[column].name));
     format!("CREATE UNIQUE INDEX spoiling ON {table}({column}) WHERE 0")
 }
 

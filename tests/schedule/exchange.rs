@@ -9,7 +9,6 @@ use crate::model::schema::Ddl;
 use crate::model::table::{Column, Table};
 use crate::model::value::{Rule, Value};
 
-use super::ddl;
 use super::plan::{Delivery, End, Finish, Flaw, Form, Migrating, Order, Plan, Selection, Storage};
 use super::random::Random;
 use super::run::{Node, Outcome, World};
@@ -43,11 +42,6 @@ impl World {
     /// The changes that the sender would send, and its version.
     fn pull(&mut self, to: usize, delivery: &Delivery) -> Outcome<(Vec<Change>, i64)> {
         let (since, not_of) = match delivery.selection {
-            // A row that is created again where a column is not here yet: others keep that cell of its earlier life and
-            // name the creator as its author, who has to hear of it.
-            Selection::SinceCursor if !self.migrations.is_empty() => {
-                (self.nodes[to].cursors[delivery.from], None)
-            }
             Selection::SinceCursor => (
                 self.nodes[to].cursors[delivery.from],
                 Some(self.nodes[to].model.site),
@@ -178,6 +172,9 @@ impl World {
         let mut random = Random::new(plan.seed ^ 0x5c4e_3a00);
         for node in 0..self.nodes.len() {
             self.migrate_all(node, &mut random)?;
+            if random.percent(50) {
+                self.merge_own_changes(node)?;
+            }
             self.merge_parked(node)?;
             self.check(node)?;
         }
@@ -213,18 +210,10 @@ impl World {
 
     /// Merges what still waits for what is here after plain statements.
     fn merge_parked(&mut self, node: usize) -> Outcome {
-        let model = &mut self.nodes[node].model;
-        let tables = model.tables();
-        if self.migrations.is_empty() {
-            return Ok(());
-        }
-        for (place, table) in tables.iter().enumerate().filter(|(_, table)| table.is_here) {
-            let model = &mut self.nodes[node].model;
-            model.begin();
-            model.capture_all(place);
-            model.replay(Situation::ReplayedByAsCrr);
-            model.commit();
-            self.run(node, &ddl::as_crr(&table.name))?;
+        for place in 0..self.tables.len() {
+            if !self.migrations.is_empty() && self.nodes[node].model.table(place).is_here {
+                self.register(node, place)?;
+            }
         }
         Ok(())
     }
@@ -239,7 +228,7 @@ impl World {
                 if to == from || plan.finish == Finish::Ring && !is_next {
                     continue;
                 }
-                let delivery = last_delivery(plan, from, &mut random);
+                let delivery = last_delivery(plan, &self.tables, from, &mut random);
                 let before = self.nodes[to].model.reach.count(Situation::MergeApplied);
                 self.deliver(to, &delivery, None)?;
                 if self.nodes[to].model.reach.count(Situation::MergeApplied) > before {
@@ -265,7 +254,9 @@ impl World {
             node.cursors.resize(index + 1, 0);
             node.seeds_tables = false;
             self.nodes.push(node);
-            let is_schema_last = order == Order::Shuffled && gives_names_once(plan, &self.tables);
+            let gives_names_once = gives_names_once(plan, &self.tables);
+            let is_schema_last =
+                order == Order::Shuffled && gives_names_once && !fills_tables(plan);
             if !is_schema_last {
                 self.migrate_all(index, &mut random)?;
             }
@@ -292,13 +283,8 @@ impl World {
     }
 }
 
-/// Do the migrations leave everything to be found by those who pull only news?
-fn is_followed_by_cursors(plan: &Plan) -> bool {
-    let mut applied = plan.migrations.iter().filter(|one| !one.is_skipped);
-    applied.all(|one| one.ddl.iter().all(Ddl::is_followed_by_cursors))
-}
-
-/// Does a name always mean the same column and the same table? Only then changes of the last schema can come first.
+/// Does a name always mean the same column and the same table? Only then those who pull only news come to the same end, and
+/// changes of the last schema can come before it.
 fn gives_names_once(plan: &Plan, tables: &[Table]) -> bool {
     let mut names: BTreeSet<(usize, &str)> = BTreeSet::new();
     for (place, table) in tables.iter().enumerate() {
@@ -307,19 +293,28 @@ fn gives_names_once(plan: &Plan, tables: &[Table]) -> bool {
     let applied = plan.migrations.iter().filter(|one| !one.is_skipped);
     let mut ddl = applied.flat_map(|one| one.ddl.iter().map(|ddl| (one.table, ddl)));
     ddl.all(|(place, ddl)| match ddl {
-        Ddl::AddColumn(column) => names.insert((place, &column.name)),
+        Ddl::AddColumn(column)
+        | Ddl::Rebuild {
+            added: Some((column, _)),
+            ..
+        } => names.insert((place, &column.name)),
         Ddl::RenameColumn { name, .. } => names.insert((place, name)),
-        // What a rebuilt table is filled with is a write of its own.
-        Ddl::DropTable | Ddl::Rebuild { added: Some(_), .. } => false,
+        Ddl::DropTable => false,
         _ => true,
     })
 }
 
-fn last_delivery(plan: &Plan, from: usize, random: &mut Random) -> Delivery {
+/// Is there a table that is filled anew? That is a write, also of one that knows nothing yet.
+fn fills_tables(plan: &Plan) -> bool {
+    let mut ddl = plan.migrations.iter().flat_map(|one| &one.ddl);
+    ddl.any(|ddl| matches!(ddl, Ddl::Rebuild { added: Some(_), .. }))
+}
+
+fn last_delivery(plan: &Plan, tables: &[Table], from: usize, random: &mut Random) -> Delivery {
     let form = *random.pick(&[Form::Select, Form::Select, Form::Rows(9), Form::CellByCell]);
     let (selection, order) = match plan.finish {
-        // What was sent under a name that the receiver did not have or gave up later is not sent again by itself.
-        Finish::Pulls | Finish::Ring if !is_followed_by_cursors(plan) => {
+        // What was merged into a column or table that was given up later is not sent again by itself.
+        Finish::Pulls | Finish::Ring if !gives_names_once(plan, tables) => {
             (Selection::Everything, Order::AsSent)
         }
         Finish::Pulls | Finish::Ring => (Selection::SinceCursor, Order::AsSent),

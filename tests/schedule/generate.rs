@@ -44,7 +44,8 @@ pub fn plan(seed: u64, tables: &[Table]) -> Plan {
         .map(|shape| pools(&mut random, &tables[*shape]))
         .collect();
     let (created_later, migrations) = migrations(&mut random, &shapes, tables);
-    let length = random.between(3, (5 + seed as usize / 8).min(STEPS_MAX));
+    let length_max = (5 + seed as usize / 8).min(STEPS_MAX);
+    let length = random.between(3.max(length_max / 3), length_max);
     let merge_equal_values = random.percent(15);
     let recursive_triggers = random.percent(15);
     let finish = random.weighted(&[
@@ -139,7 +140,7 @@ impl Generator {
     }
 
     fn action(&mut self, replica: usize, is_in_transaction: bool) -> Action {
-        if self.has_migrations && self.random.percent(14) {
+        if self.has_migrations && self.random.percent(20) {
             return Action::Migrate(self.migrating());
         }
         match self.random.below(if is_in_transaction { 100 } else { 70 }) {

@@ -304,7 +304,7 @@ impl World {
             Action::Quiet(text) => {
                 self.reach.met(Situation::QuietStatement);
                 if text == MERGE_OWN_CHANGES {
-                    self.replay(node);
+                    return self.merge_own_changes(node);
                 }
                 self.run(node, text)
             }
@@ -317,19 +317,19 @@ impl World {
     }
 
     /// A merge in which nothing is new applies what waits for a table or column that is here.
-    fn replay(&mut self, node: usize) {
+    pub fn merge_own_changes(&mut self, node: usize) -> Outcome {
         let model = &mut self.nodes[node].model;
-        if model.changes(0).is_empty() {
-            return;
-        }
         let is_own_transaction = !model.is_in_transaction();
         if is_own_transaction {
             model.begin();
         }
-        model.replay(Situation::ReplayedByMerge);
+        if !model.changes(0).is_empty() {
+            model.replay(Situation::ReplayedByMerge);
+        }
         if is_own_transaction {
             model.commit();
         }
+        self.run(node, MERGE_OWN_CHANGES)
     }
 
     pub fn run(&mut self, node: usize, text: &str) -> Outcome {
@@ -499,6 +499,7 @@ impl World {
         for (text, expected) in [
             ("SELECT crsql_db_version()", model.db_version()),
             ("SELECT crsql_internal_sync_bit()", 0),
+            ("SELECT count(*) FROM crsql_check", 0),
         ] {
             let got = database.integer(text)?;
             if got != expected {

@@ -170,6 +170,33 @@ fn the_clocks_of_a_rebuilt_table_go_on() {
 }
 
 #[test]
+fn rows_that_come_and_go_while_a_table_is_rebuilt_are_recorded() {
+    for end in ["SELECT crsql_commit_alter('t'); COMMIT", "COMMIT"] {
+        let connection = with_rows("CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a)");
+        exec(
+            &connection,
+            &format!(
+                "DELETE FROM t WHERE k = '3'; BEGIN; SELECT crsql_begin_alter('t'); \
+                 CREATE TABLE made_anew(k TEXT PRIMARY KEY NOT NULL, a); \
+                 INSERT INTO made_anew SELECT k, a FROM t WHERE k <> '1'; DROP TABLE t; \
+                 ALTER TABLE made_anew RENAME TO t; INSERT INTO t VALUES ('3', 'again'), ('4', 'new'); {end}"
+            ),
+        );
+        let sentinels = rows(
+            &connection,
+            "SELECT hex(pk) || cl FROM crsql_changes WHERE cid = '-1' ORDER BY 1",
+        );
+        let texts = ["010B01312", "010B01333"];
+        assert_eq!(
+            sentinels,
+            texts.map(|text| vec![text.to_owned().into()]),
+            "{end}"
+        );
+        drop(check(&connection, &["t"]));
+    }
+}
+
+#[test]
 fn a_table_rebuilt_with_another_key_starts_over_at_commit() {
     for end in ["SELECT crsql_commit_alter('t'); COMMIT", "COMMIT"] {
         let connection = with_rows("CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a)");

@@ -10,9 +10,6 @@ use std::fmt::Display;
 const INTERNAL_BEGINNINGS: [&str; 3] = ["sqlite_", "crsql_", "__crsql_"];
 const INTERNAL_PART: &str = "__crsql_";
 
-/// The view that `crsql_fract_as_ordered` makes beside a table. It names the table's columns.
-const FRACTINDEX_ENDING: &str = "_fractindex";
-
 /// The kinds of things that DDL makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -183,12 +180,6 @@ pub fn plan(here: &Schema, wanted: &Schema) -> Result<Plan> {
             plan.drop.push((object.kind, object.name.clone()));
         }
     }
-    for alteration in &plan.alter {
-        let view = format!("{}{FRACTINDEX_ENDING}", alteration.table);
-        let view = here.find(&view).filter(|object| object.kind == Kind::View);
-        plan.drop
-            .extend(view.map(|view| (view.kind, view.name.clone())));
-    }
     // What was made later may refer to what was made earlier, as a foreign key does.
     plan.drop.reverse();
     Ok(plan)
@@ -328,17 +319,9 @@ mod tests {
     }
 
     #[test]
-    fn the_view_of_an_ordered_table_goes_before_its_columns_change() {
-        let here = [
-            object(Kind::Table, "t", "t", "CREATE TABLE t (a, b)"),
-            object(
-                Kind::View,
-                "T_fractindex",
-                "T_fractindex",
-                "CREATE VIEW T_fractindex AS SELECT a, b FROM t",
-            ),
-        ];
-        let same = plan(&schema(&here), &schema(&here[..1])).unwrap();
+    fn a_table_gains_and_loses_columns() {
+        let here = [object(Kind::Table, "t", "t", "CREATE TABLE t (a, b)")];
+        let same = plan(&schema(&here), &schema(&here)).unwrap();
         assert!(same.drop.is_empty() && same.alter.is_empty());
         let wanted = [object(
             Kind::Table,
@@ -347,7 +330,7 @@ mod tests {
             "CREATE TABLE t (c DEFAULT 1, a)",
         )];
         let plan = plan(&schema(&here), &schema(&wanted)).unwrap();
-        assert_eq!(plan.drop, [(Kind::View, "T_fractindex".to_owned())]);
+        assert!(plan.drop.is_empty());
         let alteration = Alteration {
             table: "t".to_owned(),
             drop: vec!["b".to_owned()],

@@ -17,6 +17,7 @@ use crate::convert;
 use crate::crdt::value::Value;
 use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
+use crate::fract;
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::Connection;
 use crate::sqlite::scratch::Scratch;
@@ -201,6 +202,8 @@ fn alter(state: &State, alteration: &Alteration) -> Result<()> {
     let is_replicated = state.or_empty(|| state.table_by_name(name))?.is_some();
     if is_replicated {
         session::begin(state, name)?;
+    } else {
+        fract::suspend::suspend(state, name)?;
     }
     let execute = |text: &str, parts: &[(&str, Part<'_>)], work: String| {
         let table = ("table", Part::Name(name));
@@ -219,9 +222,10 @@ fn alter(state: &State, alteration: &Alteration) -> Result<()> {
         execute(sql::AUTOMIGRATE_ADD_COLUMN, &[part], work)?;
     }
     if is_replicated {
-        session::commit(state, name)?;
+        session::commit(state, name)
+    } else {
+        fract::suspend::restore(state, name)
     }
-    Ok(())
 }
 
 /// Runs the whole text: what is missing is made, what is there is left.

@@ -377,7 +377,7 @@ fn changed_unnamed(state: &State, crr: &Crr, key: &Key, clock: &RowClock) -> Res
             .as_ref()
             .is_some_and(|default| late::holds(value.as_ref(), default));
         let is_unset = clock.column_version(column.id).is_none();
-        !column.is_captured && !(is_unset && is_default)
+        !(column.is_captured || is_unset && is_default)
     });
     Ok(unnamed.map(|(column, _)| column.id).collect())
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::sql;
 use crate::sqlite::Statement;
 use crate::state::State;
+use crate::store::Slot;
 
 /// Parks a change, or refuses it where the setting says so.
 pub(super) fn park(state: &State, unknown: &Unknown<'_>, value: ValueRef<'_>) -> Result<()> {
@@ -76,11 +77,8 @@ fn wins(
 /// Merges what waited for a table or column that is here now. What the table refuses stays, with the reason.
 pub fn replay(state: &State) -> Result<()> {
     let connection = state.store.connection;
-    if connection
-        .prepare(sql::PARKED_ANY)?
-        .first([], |_| ())?
-        .is_none()
-    {
+    let any = |parked: &mut Statement| parked.first([], |_| ());
+    if state.store.with(Slot::ParkedAny, any)?.is_none() {
         return Ok(());
     }
     let mut due: Vec<String> = Vec::new();

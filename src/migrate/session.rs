@@ -63,7 +63,9 @@ pub fn commit(state: &State, name: &str) -> Result<()> {
             quoted(name)
         )));
     };
-    let ended = end(state, id, name).and_then(|()| parked::retry(state));
+    let ended = end(state, id, name)
+        .and_then(|()| registration::remove_orphans(state))
+        .and_then(|()| parked::retry(state));
     match ended {
         Ok(()) => {
             // Gone already if the application released a savepoint around it.
@@ -93,11 +95,12 @@ pub fn commit_all(state: &State) -> Result<()> {
         table.sessions = 1;
         table.write(connection, id)?;
         state.forget_tables();
-        if state.table(id)?.is_none() && DeclaredTable::read(connection, &table.name)?.is_none() {
-            state.keep_version_floor()?;
-            registration::unregister(state, id)?;
-        } else {
+        let is_there =
+            state.table(id)?.is_some() || DeclaredTable::read(connection, &table.name)?.is_some();
+        if is_there {
             end(state, id, &table.name)?;
+        } else {
+            leave_behind(state, id)?;
         }
     }
     state.forget_tables();
@@ -166,7 +169,16 @@ fn rebuilt(
     if crr.key_description() == table.key {
         return convert::rebuilt::take_over(state, &crr);
     }
-    state.keep_version_floor()?;
-    registration::unregister(state, id)?;
+    leave_behind(state, id)?;
     convert::replicate(state, declared).map(|_| ())
+}
+
+/// Leaves a registered table that is gone to `remove_orphans`: inside of a COMMIT no table can be dropped.
+fn leave_behind(state: &State, id: TableId) -> Result<()> {
+    let connection = state.store.connection;
+    let Some(mut table) = RegisteredTable::read(connection, id)? else {
+        return Ok(());
+    };
+    table.sessions = 0;
+    table.write(connection, id)
 }

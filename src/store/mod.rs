@@ -41,6 +41,7 @@ pub enum Slot {
     CastReal,
     CastText,
     Enlist,
+    ParkedAny,
 }
 
 impl Slot {
@@ -64,6 +65,7 @@ impl Slot {
             Slot::CastReal => sql::CAST_REAL,
             Slot::CastText => sql::CAST_TEXT,
             Slot::Enlist => sql::ENLIST,
+            Slot::ParkedAny => sql::PARKED_ANY,
         }
     }
 }

@@ -70,6 +70,7 @@ impl Database {
             current: 0,
         };
         database.connect()?;
+        database.run("SELECT crsql_config_set('unknown-changes', 'reject')")?;
         for table in tables {
             database.run(&table.create)?;
             database.run(&format!(

@@ -1,0 +1,189 @@
+//! Alter sessions: writes in them are captured, their ends are clean.
+
+use crate::checks::{check, check_partial, create_crr, exec, one, refusal, rows};
+use crate::support::changes;
+use crate::{SHAPES, cells, with_rows};
+
+#[test]
+fn every_kind_of_write_in_a_session_is_captured() {
+    for shape in SHAPES {
+        let connection = with_rows(shape);
+        exec(
+            &connection,
+            "SELECT crsql_begin_alter('t'); UPDATE t SET a = 'u' WHERE k = 1; DELETE FROM t WHERE k = 2; \
+             INSERT INTO t(k, a) VALUES (4, 'i'), (2, 'again'); REPLACE INTO t(k, a) VALUES (3, 'r'); \
+             UPDATE t SET k = 7 WHERE k = 4; UPDATE OR REPLACE t SET k = 1 WHERE k = 7; \
+             INSERT INTO t(k, a) VALUES (1, 'n') ON CONFLICT DO UPDATE SET a = excluded.a; UPDATE t SET a = a",
+        );
+        drop(check(&connection, &["t"]));
+        exec(
+            &connection,
+            "SELECT crsql_commit_alter('t'); UPDATE t SET a = 'later'",
+        );
+        drop(check(&connection, &["t"]));
+        assert_eq!(one::<String>(&connection, "PRAGMA integrity_check"), "ok");
+    }
+}
+
+#[test]
+fn triggers_of_the_application_may_write_in_a_session() {
+    let connection = with_rows(SHAPES[0]);
+    exec(
+        &connection,
+        "CREATE TRIGGER u BEFORE UPDATE OF a ON t WHEN NEW.a = 'chain' BEGIN \
+           UPDATE t SET a = 'chained' WHERE k = NEW.k + 1; END; \
+         SELECT crsql_begin_alter('t'); UPDATE t SET a = 'chain' WHERE k = 1; SELECT crsql_commit_alter('t')",
+    );
+    drop(check(&connection, &["t"]));
+    assert_eq!(cells(&connection, "a").len(), 3);
+}
+
+#[test]
+fn sessions_nest_and_only_the_last_commit_ends_them() {
+    let connection = with_rows(SHAPES[0]);
+    exec(
+        &connection,
+        "SELECT crsql_begin_alter('t'); SELECT crsql_begin_alter('t'); ALTER TABLE t RENAME COLUMN a TO b; \
+         SELECT crsql_commit_alter('t'); ALTER TABLE t ADD COLUMN c; SELECT crsql_commit_alter('main', 't')",
+    );
+    assert!(connection.is_autocommit());
+    exec(&connection, "UPDATE t SET c = 1, b = 2");
+    assert_eq!(
+        cells(&connection, "b").len() + cells(&connection, "c").len(),
+        6
+    );
+    drop(check(&connection, &["t"]));
+    refusal(&connection, "SELECT crsql_commit_alter('t')");
+    assert!(connection.is_autocommit());
+}
+
+#[test]
+fn a_session_that_fails_leaves_the_callers_work() {
+    let connection = with_rows(SHAPES[0]);
+    exec(
+        &connection,
+        "BEGIN; UPDATE t SET a = 'mine'; SAVEPOINT mine",
+    );
+    let before = changes(&connection, 0);
+    exec(
+        &connection,
+        "SELECT crsql_begin_alter('t'); ALTER TABLE t ADD COLUMN b REFERENCES t(k); UPDATE t SET b = 1",
+    );
+    let text = refusal(&connection, "SELECT crsql_commit_alter('t')");
+    assert!(text.contains("has a foreign key from \"b\""), "{text}");
+    assert!(!connection.is_autocommit());
+    assert_eq!(changes(&connection, 0), before);
+    exec(&connection, "UPDATE t SET a = 'more'; RELEASE mine; COMMIT");
+    drop(check(&connection, &["t"]));
+}
+
+#[test]
+fn a_commit_with_a_table_that_can_not_be_replicated_is_refused() {
+    let connection = with_rows(SHAPES[0]);
+    let before = changes(&connection, 0);
+    exec(
+        &connection,
+        "BEGIN; SELECT crsql_begin_alter('t'); UPDATE t SET a = 1; CREATE UNIQUE INDEX u ON t(k, a)",
+    );
+    let text = refusal(&connection, "COMMIT");
+    assert!(text.contains("drop the index \"u\""), "{text}");
+    // SQLite rolls back what can't be committed.
+    assert!(connection.is_autocommit());
+    assert_eq!(changes(&connection, 0), before);
+    exec(&connection, "UPDATE t SET a = 'x'");
+    drop(check(&connection, &["t"]));
+}
+
+#[test]
+fn a_table_dropped_in_a_session_is_gone_with_its_commit() {
+    let connection = with_rows(SHAPES[0]);
+    exec(
+        &connection,
+        "BEGIN; SELECT crsql_begin_alter('t'); DROP TABLE t; COMMIT",
+    );
+    assert_eq!(
+        one::<i64>(&connection, "SELECT count(*) FROM crsql_changes"),
+        0
+    );
+    assert_eq!(one::<i64>(&connection, "SELECT crsql_db_version()"), 1);
+    create_crr(&connection, "t", SHAPES[1]);
+    exec(&connection, "INSERT INTO t VALUES ('x', 1)");
+    drop(check(&connection, &["t"]));
+}
+
+#[test]
+fn a_column_added_in_a_session_and_written_there_keeps_what_was_written() {
+    for shape in SHAPES {
+        let connection = with_rows(shape);
+        let type_name = if shape.contains("STRICT") { "INT" } else { "" };
+        exec(
+            &connection,
+            &format!(
+                "SELECT crsql_begin_alter('t'); ALTER TABLE t ADD COLUMN b {type_name} DEFAULT 7; \
+                 UPDATE t SET b = 8 WHERE k = 2; INSERT INTO t(k) VALUES (4); INSERT INTO t(k, b) VALUES (5, 9); \
+                 ALTER TABLE t RENAME COLUMN a TO c; UPDATE t SET c = 'c' WHERE k = 3; \
+                 SELECT crsql_commit_alter('t')"
+            ),
+        );
+        assert_eq!(cells(&connection, "b").len(), 3, "{shape}");
+        exec(&connection, "UPDATE t SET b = 10");
+        let versions =
+            "SELECT col_version, count(*) FROM crsql_changes WHERE cid = 'b' GROUP BY 1 ORDER BY 1";
+        let expected =
+            [[1, 2], [2, 3]].map(|row| row.map(rusqlite::types::Value::Integer).to_vec());
+        assert_eq!(rows(&connection, versions), expected, "{shape}");
+        drop(check(&connection, &["t"]));
+    }
+}
+
+#[test]
+fn the_clocks_of_a_rebuilt_table_go_on() {
+    let connection = with_rows("CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a, b)");
+    exec(
+        &connection,
+        "UPDATE t SET a = 'twice' WHERE k = '1'; DELETE FROM t WHERE k = '3'",
+    );
+    exec(
+        &connection,
+        "SELECT crsql_begin_alter('t'); \
+         CREATE TABLE made_anew(k TEXT PRIMARY KEY NOT NULL, c DEFAULT 'd', b TEXT, a) WITHOUT ROWID; \
+         INSERT INTO made_anew(k, a, b) SELECT k, a, b FROM t; DROP TABLE t; ALTER TABLE made_anew RENAME TO t; \
+         SELECT crsql_commit_alter('t')",
+    );
+    assert_eq!(
+        cells(&connection, "a"),
+        ["Text(\"010B0132 'a2' 1\")", "Text(\"010B0131 'twice' 2\")"]
+    );
+    assert!(cells(&connection, "c").is_empty());
+    exec(
+        &connection,
+        "UPDATE t SET a = 'thrice', c = 'e' WHERE k = '1'; INSERT INTO t(k) VALUES ('3')",
+    );
+    assert_eq!(
+        one::<i64>(
+            &connection,
+            "SELECT cl FROM crsql_changes WHERE cid = '-1' AND pk = crsql_pack_columns('3')"
+        ),
+        3
+    );
+    drop(check_partial(&connection, &["t"]));
+}
+
+#[test]
+fn a_table_rebuilt_with_another_key_starts_over_at_commit() {
+    for end in ["SELECT crsql_commit_alter('t'); COMMIT", "COMMIT"] {
+        let connection = with_rows("CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a)");
+        exec(
+            &connection,
+            &format!(
+                "UPDATE t SET a = 'twice'; DELETE FROM t WHERE k = '1'; BEGIN; SELECT crsql_begin_alter('t'); \
+                 CREATE TABLE made_anew(k TEXT, a, n INTEGER PRIMARY KEY); \
+                 INSERT INTO made_anew(k, a) SELECT k, a FROM t; DROP TABLE t; \
+                 ALTER TABLE made_anew RENAME TO t; {end}"
+            ),
+        );
+        assert_eq!(cells(&connection, "k").len(), 2, "{end}");
+        exec(&connection, "UPDATE t SET a = 'again'");
+        drop(check(&connection, &["t"]));
+    }
+}

@@ -3,6 +3,7 @@
 //! Whatever can fail comes before the first registration, so that a failed load leaves nothing behind.
 
 use crate::changes::Changes;
+use crate::changeset::{ChangesetRows, Changesets};
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::sqlite::vtab;
@@ -115,7 +116,13 @@ unsafe fn load(
 }
 
 /// The tables that are registered.
-const TABLES: [&str; 3] = ["crsql_changes", "crsql_unpack_columns", "crsql_transaction"];
+const TABLES: [&str; 5] = [
+    "crsql_changes",
+    "crsql_unpack_columns",
+    "crsql_transaction",
+    "crsql_changesets",
+    "crsql_changeset_rows",
+];
 
 fn register(
     connection: Connection,
@@ -127,6 +134,8 @@ fn register(
     vtab::register::<Changes>(connection, TABLES[0], state)?;
     vtab::register::<Unpack>(connection, TABLES[1], state)?;
     vtab::register::<TransactionTable>(connection, TABLES[2], state)?;
+    vtab::register::<Changesets>(connection, TABLES[3], state)?;
+    vtab::register::<ChangesetRows>(connection, TABLES[4], state)?;
     let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
         define_scalar_function(
             db,

@@ -1,6 +1,7 @@
 //! The SQL functions: their names, their arguments, and which part of the extension does the work.
 
 use crate::capture;
+use crate::changeset;
 use crate::convert;
 use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
@@ -22,7 +23,7 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 22] = [
+const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
@@ -57,6 +58,13 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 22] = [
     ("crsql_capture_after", Trust::Innocuous, capture::after),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_changeset", Trust::DirectOnly, changeset::changeset),
+    ("crsql_apply", Trust::DirectOnly, changeset::apply),
+    (
+        "crsql_changeset_info",
+        Trust::Pure,
+        changeset::changeset_info,
+    ),
 ];
 
 /// Registers them all.

@@ -21,9 +21,11 @@
 mod apply;
 mod capture;
 mod changes;
+mod changeset;
 mod convert;
 pub mod crdt;
 pub mod entry;
+mod entry_changes;
 mod error;
 mod functions;
 mod migrate;

@@ -63,6 +63,8 @@ texts! {
     LOG_LAST = "log/last.sql";
     /// The log rows of a range of versions.
     LOG_SCAN = "log/scan.sql";
+    /// The log rows from a position on.
+    LOG_SCAN_FROM = "log/scan_from.sql";
     /// The log rows of one key that stand alone.
     LOG_BY_KEY = "log/by_key.sql";
     /// The run that may hold an integer key.
@@ -161,6 +163,8 @@ texts! {
     CLOCK_LAST = "clock/last.sql";
     /// Reads a row.
     ROW_GET = "table/get_row.sql";
+    /// Reads a range of rows.
+    ROW_RANGE = "table/range.sql";
     /// Looks for a row.
     ROW_EXISTS = "table/exists.sql";
     /// Reads all keys.
@@ -169,6 +173,22 @@ texts! {
     ROW_KEYS_WHERE = "table/keys_where.sql";
     /// Makes a row.
     ROW_INSERT = "table/insert.sql";
+    /// Makes a row that is not there.
+    ROW_INSERT_NEW = "table/insert_new.sql";
+    /// Writes cells.
+    ROW_UPDATE_CELLS = "table/update_cells.sql";
+    /// Makes the table of parts.
+    PARTS_CREATE = "parts/create.sql";
+    /// Whether there is a table of parts.
+    PARTS_EXISTS = "parts/exists.sql";
+    /// Keeps a part.
+    PARTS_PUT = "parts/put.sql";
+    /// The parts of a transaction.
+    PARTS_OF = "parts/of.sql";
+    /// Reads a part.
+    PARTS_GET = "parts/get.sql";
+    /// Forgets the parts of a transaction.
+    PARTS_REMOVE = "parts/remove.sql";
     /// Writes a cell.
     ROW_UPDATE = "table/update.sql";
     /// Removes a row.

@@ -18,9 +18,12 @@ const LAYERS: [(&[&str], bool); 9] = [
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert"], false),
+    (&["capture", "apply", "convert", "entry_changes"], false),
     (&["migrate"], false),
-    (&["changes", "transaction_table", "unpack"], false),
+    (
+        &["changes", "changeset", "transaction_table", "unpack"],
+        false,
+    ),
     (&["entry", "functions"], true),
 ];
 

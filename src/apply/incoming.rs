@@ -196,7 +196,7 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<Option<&'a [u8]>>
     Ok((!is_local).then_some(site))
 }
 
-fn key_refusal(table: &str, reason: &str) -> Error {
+pub(super) fn key_refusal(table: &str, reason: &str) -> Error {
     Error::Change(format!(
         "pk of a change to table {} does not fit: {reason}",
         quoted(table)

@@ -8,12 +8,15 @@ use super::{
     PREFIX_BYTES, Part, encoding,
 };
 use crate::crdt::change::{COUNTER_MAX, DbVersion, SITE_ID_BYTES_MAX, Seq};
+use std::rc::Rc;
 use zstd::bulk::Decompressor;
 
-/// Reads a changeset.
-pub struct Reader<'a> {
-    header: Header,
-    rest: &'a [u8],
+/// Reads a changeset, which it may own.
+pub struct Reader<B> {
+    bytes: B,
+    header: Rc<Header>,
+    /// Where the next chunk starts
+    offset: usize,
     chunks_left: u64,
     decompressor: Option<Decompressor<'static>>,
 }
@@ -34,111 +37,113 @@ pub(super) fn checksum(length: u64, body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-impl<'a> Reader<'a> {
+/// Checks the frame and gives what is in it.
+fn framed(bytes: &[u8]) -> Result<&[u8], Defect> {
+    if !bytes.starts_with(&MAGIC) {
+        return Err(Defect::Magic);
+    }
+    if let Some(other) = bytes.get(MAGIC.len())
+        && *other != FORMAT
+    {
+        return Err(Defect::Format(*other));
+    }
+    let found = bytes.len() as u64;
+    let Some(body) = bytes.get(PREFIX_BYTES..) else {
+        let expected = PREFIX_BYTES as u64;
+        return Err(Defect::Length { expected, found });
+    };
+    let length = u64::from_le_bytes(number_at(bytes, 5));
+    if length != body.len() as u64 {
+        let expected = length.saturating_add(PREFIX_BYTES as u64);
+        return Err(Defect::Length { expected, found });
+    }
+    match checksum(length, body) == u32::from_le_bytes(number_at(bytes, 13)) {
+        true => Ok(body),
+        false => Err(Defect::Checksum),
+    }
+}
+
+impl<B: AsRef<[u8]>> Reader<B> {
     /// Checks the frame and reads the header.
-    pub fn open(bytes: &'a [u8]) -> Result<Reader<'a>, Defect> {
-        if !bytes.starts_with(&MAGIC) {
-            return Err(Defect::Magic);
-        }
-        match bytes.get(MAGIC.len()) {
-            Some(&FORMAT) => {}
-            Some(other) => return Err(Defect::Format(*other)),
-            None => {
-                return Err(Defect::Length {
-                    expected: PREFIX_BYTES as u64,
-                    found: bytes.len() as u64,
-                });
-            }
-        }
-        let Some(body) = bytes.get(PREFIX_BYTES..) else {
-            return Err(Defect::Length {
-                expected: PREFIX_BYTES as u64,
-                found: bytes.len() as u64,
-            });
-        };
-        let expected = u64::from_le_bytes(number_at(bytes, 5));
-        let found = body.len() as u64;
-        if expected != found {
-            let prefix = PREFIX_BYTES as u64;
-            return Err(Defect::Length {
-                expected: expected.saturating_add(prefix),
-                found: found + prefix,
-            });
-        }
-        if checksum(expected, body) != u32::from_le_bytes(number_at(bytes, 13)) {
-            return Err(Defect::Checksum);
-        }
+    pub fn open(bytes: B) -> Result<Reader<B>, Defect> {
+        let body = framed(bytes.as_ref())?;
         let (header, length) = bincode::serde::decode_from_slice::<Header, _>(body, encoding())
             .map_err(|_| Defect::Header)?;
         check(&header)?;
         Ok(Reader {
+            bytes,
+            offset: PREFIX_BYTES + length,
             chunks_left: header.chunks,
-            header,
-            rest: body.get(length..).unwrap_or_default(),
+            header: Rc::new(header),
             decompressor: None,
         })
     }
 
     /// What the changeset says of itself.
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &Rc<Header> {
         &self.header
+    }
+
+    /// The bytes of the changeset.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
     }
 
     /// The next chunk; `buffer` is where it is decompressed to. None at the end.
     pub fn next_chunk<'b>(
-        &mut self,
+        &'b mut self,
         buffer: &'b mut Vec<u8>,
-    ) -> Result<Option<ChunkReader<'b>>, Defect>
-    where
-        'a: 'b,
-    {
+    ) -> Result<Option<ChunkReader<'b>>, Defect> {
+        let all = self.bytes.as_ref();
+        let mut rest = all.get(self.offset..).unwrap_or_default();
         if self.chunks_left == 0 {
-            return match self.rest {
+            return match rest {
                 [] => Ok(None),
                 _ => Err(Defect::Long),
             };
         }
         self.chunks_left -= 1;
-        let method = take(&mut self.rest, 1)?[0];
-        let stored = take_varint(&mut self.rest)?;
+        let method = take(&mut rest, 1)?[0];
+        let stored = take_varint(&mut rest)?;
         let bytes = match method {
-            STORED => take(&mut self.rest, stored)?,
+            STORED => take(&mut rest, stored)?,
             ZSTD => {
-                let length = take_varint(&mut self.rest)?;
-                let compressed = take(&mut self.rest, stored)?;
-                self.decompress(compressed, length, buffer)?
+                let length = take_varint(&mut rest)?;
+                let compressed = take(&mut rest, stored)?;
+                decompress(&mut self.decompressor, compressed, length, buffer)?
             }
             _ => return Err(Defect::Form(method)),
         };
+        self.offset = all.len() - rest.len();
         ChunkReader::new(bytes, &self.header).map(Some)
     }
+}
 
-    fn decompress<'b>(
-        &mut self,
-        compressed: &[u8],
-        length: u64,
-        buffer: &'b mut Vec<u8>,
-    ) -> Result<&'b [u8], Defect> {
-        let allowed = CHUNK_BYTES_FREE.max(compressed.len() as u64 * EXPANSION_MAX);
-        if length > allowed {
-            return Err(Defect::Expansion(length));
-        }
-        let length = usize::try_from(length).map_err(|_| Defect::Expansion(length))?;
-        if self.decompressor.is_none() {
-            self.decompressor = Decompressor::new().ok();
-        }
-        let decompressor = self.decompressor.as_mut().ok_or(Defect::Compression)?;
-        buffer.clear();
-        buffer
-            .try_reserve(length)
-            .map_err(|_| Defect::Expansion(length as u64))?;
-        let written = decompressor
-            .decompress_to_buffer(compressed, buffer)
-            .map_err(|_| Defect::Compression)?;
-        match written == length {
-            true => Ok(buffer),
-            false => Err(Defect::Compression),
-        }
+fn decompress<'b>(
+    decompressor: &mut Option<Decompressor<'static>>,
+    compressed: &[u8],
+    length: u64,
+    buffer: &'b mut Vec<u8>,
+) -> Result<&'b [u8], Defect> {
+    let allowed = CHUNK_BYTES_FREE.max(compressed.len() as u64 * EXPANSION_MAX);
+    if length > allowed {
+        return Err(Defect::Expansion(length));
+    }
+    let length = usize::try_from(length).map_err(|_| Defect::Expansion(length))?;
+    if decompressor.is_none() {
+        *decompressor = Decompressor::new().ok();
+    }
+    let decompressor = decompressor.as_mut().ok_or(Defect::Compression)?;
+    buffer.clear();
+    buffer
+        .try_reserve(length)
+        .map_err(|_| Defect::Expansion(length as u64))?;
+    let written = decompressor
+        .decompress_to_buffer(compressed, buffer)
+        .map_err(|_| Defect::Compression)?;
+    match written == length {
+        true => Ok(buffer),
+        false => Err(Defect::Compression),
     }
 }
 

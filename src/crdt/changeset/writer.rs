@@ -129,12 +129,12 @@ impl Writer {
             return;
         };
         let key_columns = usize::from(key_columns);
-        self.first.get_or_insert(head.version);
-        self.open
-            .push((table, columns), key_columns, head, key, cells);
         if self.open.is_full() {
             self.close_chunk();
         }
+        self.first.get_or_insert(head.version);
+        self.open
+            .push((table, columns), key_columns, head, key, cells);
     }
 
     /// All rows so far belong to whole transactions.

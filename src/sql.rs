@@ -163,8 +163,10 @@ texts! {
     CLOCK_LAST = "clock/last.sql";
     /// Reads a row.
     ROW_GET = "table/get_row.sql";
-    /// Reads a range of rows.
-    ROW_RANGE = "table/range.sql";
+    /// Reads rows in the order of their rowids.
+    ROW_WALK = "table/walk.sql";
+    /// Reads a row with its rowid.
+    ROW_FIND = "table/find.sql";
     /// Looks for a row.
     ROW_EXISTS = "table/exists.sql";
     /// Reads all keys.

@@ -10,6 +10,7 @@ use crate::crdt::changeset::{Header, Part, Reader};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sql;
+use crate::sqlite::triggers::TriggersOff;
 use crate::state::State;
 
 /// Applies a changeset; gives the number of changes that won.
@@ -19,8 +20,13 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
         .header()
         .clone();
     state.ensure_bootstrapped()?;
+    let mut off = triggers_off(state, &header)?;
     state.store.atomically(|| {
         state.enlist()?;
+        if off.is_some() && fires_others(state, &header)? {
+            // The schema has just changed.
+            off = None;
+        }
         if state.is_parked_due() {
             parked::replay(state)?;
         }
@@ -35,6 +41,27 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
         };
         Ok(won + own)
     })
+}
+
+/// Changesets of so many rows are worth it to compile statements without triggers.
+const ROWS_WITHOUT_TRIGGERS: u64 = 2000;
+
+/// Switches off our own triggers, which do nothing in a merge and cost as much as the row, if there are no others.
+fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
+    let rows = header.tables.iter().map(|table| table.rows);
+    let is_large = rows.fold(0, u64::saturating_add) >= ROWS_WITHOUT_TRIGGERS;
+    match is_large && !fires_others(state, header)? {
+        true => Ok(TriggersOff::where_harmless(state.store.connection)),
+        false => Ok(None),
+    }
+}
+
+/// Whether the application has triggers, as the schema is now.
+fn fires_others(state: &State, header: &Header) -> Result<bool> {
+    for table in header.tables.iter().take(1) {
+        state.table_by_name(&table.name)?;
+    }
+    Ok(state.has_other_triggers())
 }
 
 /// Merges the rows of one changeset.

@@ -21,6 +21,7 @@ use crate::schema::key::canonical;
 use crate::schema::{Crr, Key, late};
 use crate::sql::{self, quoted};
 use crate::state::{HeldRow, State};
+use crate::store::row_finder::RowFinder;
 use std::rc::Rc;
 
 /// What the rows of one group have in common here.
@@ -36,6 +37,7 @@ struct Target {
     insert_slot: Option<usize>,
     /// Whether the last row was not there before
     expects_new: bool,
+    rows: Option<RowFinder>,
 }
 
 /// The merge of one changeset.
@@ -49,6 +51,23 @@ pub(super) struct Merging<'s> {
     pub(super) won: i64,
     /// As `won`, with a revival counted as one more
     pub(super) events: i64,
+}
+
+/// How rows of a group are written and found.
+struct Place<'t> {
+    is_whole: bool,
+    insert_slot: Option<usize>,
+    expects_new: &'t mut bool,
+    rows: Option<&'t mut RowFinder>,
+}
+
+impl Place<'_> {
+    /// The table is going to be written to.
+    fn stop(&mut self) {
+        if let Some(rows) = &mut self.rows {
+            rows.stop();
+        }
+    }
 }
 
 /// A row that fits its table.
@@ -136,12 +155,15 @@ impl<'s> Merging<'s> {
             _ => None,
         };
         Ok(Target {
-            crr,
             columns,
             known,
             is_whole,
             insert_slot,
             expects_new: true,
+            rows: crr
+                .as_ref()
+                .map(|crr| RowFinder::new(self.state.store.connection, crr)),
+            crr,
         })
     }
 
@@ -160,12 +182,13 @@ impl<'s> Merging<'s> {
             row,
             site,
         };
-        self.merge_fitting(
-            &fitting,
-            target.is_whole,
-            target.insert_slot,
-            &mut target.expects_new,
-        )
+        let place = Place {
+            is_whole: target.is_whole,
+            insert_slot: target.insert_slot,
+            expects_new: &mut target.expects_new,
+            rows: target.rows.as_mut(),
+        };
+        self.merge_fitting(&fitting, place)
     }
 
     /// Merges a row with columns that are not here: these are parked, the others merged.
@@ -197,8 +220,13 @@ impl<'s> Merging<'s> {
                 row: &known,
                 site,
             };
-            let insert_slot = crr.set_slot(SetUse::Insert, &columns);
-            self.merge_fitting(&fitting, false, insert_slot, &mut true)?;
+            let place = Place {
+                is_whole: false,
+                insert_slot: crr.set_slot(SetUse::Insert, &columns),
+                expects_new: &mut true,
+                rows: None,
+            };
+            self.merge_fitting(&fitting, place)?;
         }
         let unknown = target.columns.iter().enumerate();
         let unknown = unknown.filter(|(_, index)| index.is_none());
@@ -279,30 +307,27 @@ impl<'s> Merging<'s> {
         Ok(key)
     }
 
-    fn merge_fitting(
-        &mut self,
-        fitting: &Fitting<'_, '_>,
-        is_whole: bool,
-        insert_slot: Option<usize>,
-        expects_new: &mut bool,
-    ) -> Result<()> {
+    fn merge_fitting(&mut self, fitting: &Fitting<'_, '_>, mut place: Place<'_>) -> Result<()> {
         let (crr, key, row) = (fitting.crr, &fitting.key, fitting.row);
         let epoch = self.state.epoch();
         let held = self.state.take_held(crr, key)?;
         let is_first_life = row.cl == CausalLength::FIRST_LIFE && !row.cells.is_empty();
         let is_simple = held.is_none() && is_first_life;
         if is_simple && self.state.find_clock(crr, key)?.is_none() {
-            if !*expects_new && self.is_known(fitting)? {
+            if !*place.expects_new && self.is_known(fitting, &mut place)? {
                 return Ok(());
             }
-            if self.insert_new(fitting, is_whole, insert_slot)? {
-                *expects_new = true;
+            place.stop();
+            if self.insert_new(fitting, &place)? {
+                *place.expects_new = true;
                 return Ok(());
             }
-            if std::mem::replace(expects_new, false) && self.is_known(fitting)? {
+            let was_expected = std::mem::replace(place.expects_new, false);
+            if was_expected && self.is_known(fitting, &mut place)? {
                 return Ok(());
             }
         }
+        place.stop();
         let mut held = match held {
             Some(held) => held,
             None => load(self.state, crr, key, &[])?,
@@ -329,8 +354,11 @@ impl<'s> Merging<'s> {
     }
 
     /// Whether a row without a record is here and none of its cells loses to those that came.
-    fn is_known(&self, fitting: &Fitting<'_, '_>) -> Result<bool> {
+    fn is_known(&self, fitting: &Fitting<'_, '_>, place: &mut Place<'_>) -> Result<bool> {
         let (crr, row) = (fitting.crr, fitting.row);
+        let Some(rows) = place.rows.as_deref_mut() else {
+            return Ok(false);
+        };
         if !self.keeps_equal || crr.has_late() {
             return Ok(false);
         }
@@ -339,7 +367,7 @@ impl<'s> Merging<'s> {
             exists: true,
             cell: Some(ColumnVersion::FIRST),
         };
-        let loses = |cell: &CellRead<'_>, index: usize, here: &crate::sqlite::Statement| {
+        let loses = |cell: &CellRead<'_>, index: usize, here: &RowFinder| {
             match judge(known, row.cl, Claim::Cell(cell.version)) {
                 Verdict::Ignore => true,
                 Verdict::Tie => {
@@ -351,28 +379,13 @@ impl<'s> Merging<'s> {
                 _ => false,
             }
         };
-        let text = || crr.row_get_sql();
-        let connection = self.state.store.connection;
-        let are_all = crr
-            .statements
-            .with(slot::ROW_GET, connection, text, |get| {
-                with_key_values(crr, row.key, &fitting.key, |values| {
-                    get.first(values.iter().copied(), |here| {
-                        let mut cells = row.cells.iter().zip(fitting.columns);
-                        cells.all(|(cell, index)| loses(cell, *index, here))
-                    })
-                })
-            })?;
-        Ok(are_all == Some(true))
+        let is_here = with_key_values(crr, row.key, &fitting.key, |values| rows.find(values))?;
+        let mut cells = row.cells.iter().zip(fitting.columns);
+        Ok(is_here && cells.all(|(cell, index)| loses(cell, *index, rows)))
     }
 
     /// Makes a row that has no record; false if it is there, or a trigger of the application ignores it.
-    fn insert_new(
-        &mut self,
-        fitting: &Fitting<'_, '_>,
-        is_whole: bool,
-        insert_slot: Option<usize>,
-    ) -> Result<bool> {
+    fn insert_new(&mut self, fitting: &Fitting<'_, '_>, place: &Place<'_>) -> Result<bool> {
         let (state, crr, row) = (self.state, fitting.crr, fitting.row);
         let is_written = with_key_values(crr, row.key, &fitting.key, |key| {
             let cells = row.cells.iter().map(|cell| cell.value);
@@ -382,7 +395,7 @@ impl<'s> Merging<'s> {
                 crr,
                 SetUse::Insert,
                 fitting.columns,
-                insert_slot,
+                place.insert_slot,
                 values,
             )
         })?;
@@ -395,7 +408,7 @@ impl<'s> Merging<'s> {
         self.won += count;
         self.events += count;
         let is_pristine = |cell: &CellRead<'_>| cell.version == ColumnVersion::FIRST;
-        if is_whole && !crr.has_late() && row.cells.iter().all(is_pristine) {
+        if place.is_whole && !crr.has_late() && row.cells.iter().all(is_pristine) {
             let at = state.keep(state.plan_merged(row.version, first.seq, 1)?);
             state.pass(at, crr.insert_stride());
             state

@@ -7,28 +7,17 @@ use crate::crdt::key as packed_key;
 use crate::crdt::value::ValueRef;
 use crate::entry_changes::{Emitted, collect};
 use crate::error::{Error, Result};
-use crate::schema::crr::slot;
 use crate::schema::{Crr, Key};
-use crate::sqlite::Statement;
 use crate::state::State;
 use crate::store::log::{Run, RunKeys};
+use crate::store::row_finder::RowFinder;
 use hashbrown::HashMap;
 use std::rc::Rc;
 
 /// A table that is read.
 struct OpenTable {
     shape: Shape,
-    rows: Rows,
-}
-
-/// The statements that read the rows of a table.
-struct Rows {
-    one: Statement,
-    range: Option<Statement>,
-    /// Whether the run is read by the range
-    is_range: bool,
-    /// The rowid that the range is at; none at its end
-    at_rowid: Option<i64>,
+    rows: RowFinder,
 }
 
 /// A table with its place in the changeset.
@@ -105,16 +94,6 @@ impl<'a> Source<'a> {
         let Some(table) = self.open_table(run.table, writer)? else {
             return Ok(false);
         };
-        let Some(open) = self.tables.get_mut(table) else {
-            return Ok(false);
-        };
-        open.rows.is_range = false;
-        if let RunKeys::Rowids(first) = run.keys
-            && run.count > 1
-        {
-            open.rows
-                .start_range(self.state, &open.shape.crr, first, run.count)?;
-        }
         self.run = Some(OpenRun {
             run: run.clone(),
             next: 0,
@@ -133,10 +112,8 @@ impl<'a> Source<'a> {
         let Some(crr) = state.table(id)? else {
             return Ok(None);
         };
-        let one = crr
-            .statements
-            .take(slot::ROW_GET, state.store.connection, || crr.row_get_sql())?;
         let last_clock_key = state.store.last_clock_key(&crr)?;
+        let rows = RowFinder::new(state.store.connection, &crr);
         self.places.insert(id, self.tables.len());
         self.tables.push(OpenTable {
             shape: Shape {
@@ -146,12 +123,7 @@ impl<'a> Source<'a> {
                 last_clock_key,
                 whole: None,
             },
-            rows: Rows {
-                one,
-                range: None,
-                is_range: false,
-                at_rowid: None,
-            },
+            rows,
         });
         Ok(Some(self.tables.len() - 1))
     }
@@ -218,7 +190,7 @@ impl<'a> Source<'a> {
         };
         let mut key_values = Vec::with_capacity(1);
         key.values(&open.run, &mut key_values)?;
-        if cl.is_live() && !rows.find(key, &key_values)? {
+        if cl.is_live() && !rows.find(&key_values)? {
             return Ok(false);
         }
         let head = RowHead {
@@ -230,13 +202,12 @@ impl<'a> Source<'a> {
             },
             cl,
         };
-        let (row, skipped) = rows.current();
         let base = if clock.is_none() { 0 } else { head.seq.0 };
         let cells = changes.iter().filter_map(|change| {
             Some(CellWrite {
                 version: crate::crdt::change::ColumnVersion(change.version),
                 offset: change.seq.0.saturating_sub(base),
-                value: row.value(change.column? + skipped),
+                value: rows.value(change.column?),
             })
         });
         writer.push((place, columns), head, key_values.into_iter(), cells);
@@ -268,52 +239,6 @@ impl EntryKey {
             }
         }
         Ok(())
-    }
-}
-
-impl Rows {
-    /// Starts to read a range of rows.
-    fn start_range(&mut self, state: &State, crr: &Crr, first: i64, count: u64) -> Result<()> {
-        let mut range = match self.range.take() {
-            Some(range) => range,
-            None => crr
-                .statements
-                .take(slot::ROW_RANGE, state.store.connection, || {
-                    crr.row_range_sql()
-                })?,
-        };
-        range.reset();
-        let last = first.saturating_add_unsigned(count - 1);
-        range.bind_all([first, last].map(ValueRef::Integer))?;
-        self.at_rowid = range.step()?.then(|| range.integer(0));
-        self.range = Some(range);
-        self.is_range = true;
-        Ok(())
-    }
-
-    /// Goes to the row of a key; false if it is not there.
-    fn find(&mut self, key: EntryKey, values: &[ValueRef<'_>]) -> Result<bool> {
-        match (key, &mut self.range) {
-            (EntryKey::Rowid(rowid), Some(range)) if self.is_range => {
-                while self.at_rowid.is_some_and(|at| at < rowid) {
-                    self.at_rowid = range.step()?.then(|| range.integer(0));
-                }
-                Ok(self.at_rowid == Some(rowid))
-            }
-            _ => {
-                self.one.reset();
-                self.one.bind_all(values.iter().copied())?;
-                self.one.step()
-            }
-        }
-    }
-
-    /// The statement that stands on the row, and how many columns precede the replicated ones.
-    fn current(&self) -> (&Statement, usize) {
-        match &self.range {
-            Some(range) if self.is_range => (range, 1),
-            _ => (&self.one, 0),
-        }
     }
 }
 
@@ -368,18 +293,6 @@ impl Shape {
         match self.columns.get_mut(index) {
             Some(place) => *place.get_or_insert_with(|| writer.add_column(table, &column.name)),
             None => 0,
-        }
-    }
-}
-
-impl Drop for Source<'_> {
-    fn drop(&mut self) {
-        for table in self.tables.drain(..) {
-            let statements = &table.shape.crr.statements;
-            statements.give_back(slot::ROW_GET, table.rows.one);
-            if let Some(range) = table.rows.range {
-                statements.give_back(slot::ROW_RANGE, range);
-            }
         }
     }
 }

@@ -93,8 +93,10 @@ pub mod slot {
     pub const ROW_EXISTS: usize = 4;
     /// Reads the late columns of a row
     pub const LATE_GET: usize = 5;
-    /// Reads the rows of a range of rowids
-    pub const ROW_RANGE: usize = 6;
+    /// Reads rows in the order of their rowids
+    pub const ROW_WALK: usize = 6;
+    /// Reads a row with its rowid
+    pub const ROW_FIND: usize = 7;
 }
 
 /// The slots of `Crr::writes`.
@@ -432,21 +434,31 @@ impl Crr {
         self.row_sql(sql::ROW_GET, &[("columns", Part::Sql(&columns))])
     }
 
-    /// The query for the rowid and the replicated columns of the rows in a range of rowids, in their order.
-    pub fn row_range_sql(&self) -> String {
-        let key = sql::join(
-            ", ",
-            self.key_columns
-                .iter()
-                .map(|column| sql::column_of("t", &column.name)),
-        );
-        let columns = self
-            .columns
-            .iter()
-            .map(|column| format!(", {}", sql::column_of("t", &column.name)));
-        let columns: String = columns.collect();
-        let parts = [("key", Part::Sql(&key)), ("columns", Part::Sql(&columns))];
-        self.row_sql(sql::ROW_RANGE, &parts)
+    /// The query for rows from a rowid on: the rowid, the key, the replicated columns.
+    pub fn row_walk_sql(&self) -> String {
+        self.found_sql(sql::ROW_WALK)
+    }
+
+    /// The query for one row: the rowid or NULL, the key, the replicated columns.
+    pub fn row_find_sql(&self) -> String {
+        self.found_sql(sql::ROW_FIND)
+    }
+
+    fn found_sql(&self, text: &str) -> String {
+        let key = self.key_names().map(|name| sql::column_of("t", name));
+        let columns = self.columns.iter();
+        let columns = columns.map(|column| sql::column_of("t", &column.name));
+        let columns = sql::join(", ", key.chain(columns));
+        let rowid = match (self.rowid_names.first(), self.key_columns.first()) {
+            (_, Some(key)) if self.is_rowid_keyed => sql::column_of("t", &key.name),
+            (Some(name), _) => sql::column_of("t", name),
+            _ => "NULL".to_owned(),
+        };
+        let parts = [
+            ("rowid", Part::Sql(&rowid)),
+            ("columns", Part::Sql(&columns)),
+        ];
+        self.row_sql(text, &parts)
     }
 
     /// The names of the key columns.

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod function;
 pub mod query;
 pub mod statement;
+pub mod triggers;
 pub mod value;
 pub mod vtab;
 

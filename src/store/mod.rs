@@ -4,6 +4,7 @@ pub mod affinity;
 pub mod bootstrap;
 pub mod log;
 pub mod row_clock;
+pub mod row_finder;
 pub mod site;
 
 use crate::crdt::value::{Value, ValueRef};

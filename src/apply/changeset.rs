@@ -86,10 +86,11 @@ fn apply_rows(state: &State, bytes: &[u8]) -> Result<i64> {
     Ok(merging.won)
 }
 
-/// A changeset that follows a transaction whose last parts became empty meanwhile says so by where it starts.
+/// A changeset that begins after a transaction says that nothing more is left of that. Its last parts may never
+/// come: later writes can have replaced all that was in them.
 fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
     match header.after {
-        (version, Some(seq)) if header.part == Part::Whole => {
+        (version, Some(seq)) if header.first > version => {
             apply_parts(state, &header.site, version, Some(seq))
         }
         _ => Ok(0),

@@ -3,8 +3,8 @@
 use super::numbers::{NumberReader, take_block};
 use super::values::ValueReader;
 use super::{
-    CHUNK_COLUMNS_MAX, CHUNK_ROWS_MAX, ChunkHeader, Defect, GroupHeader, Header, TableHeader,
-    encoding,
+    CHUNK_COLUMNS_MAX, CHUNK_ROWS_MAX, CHUNK_VALUES_MAX, ChunkHeader, Defect, GroupHeader, Header,
+    TableHeader, encoding,
 };
 use crate::crdt::change::{COUNTER_MAX, CausalLength, ColumnVersion, DbVersion, Seq};
 use crate::crdt::value::ValueRef;
@@ -141,6 +141,27 @@ impl<'a> GroupReader<'a> {
     }
 }
 
+/// Refuses more than a writer puts into one chunk.
+fn check_size(groups: &[GroupHeader], tables: &[TableHeader]) -> Result<(), Defect> {
+    let (mut rows, mut columns, mut values) = (0u64, 0usize, 0u64);
+    for group in groups {
+        let table = tables.get(group.table as usize);
+        let key_columns = table.map_or(0, |table| usize::from(table.key_columns));
+        let width = group.columns.len() + key_columns;
+        rows = rows.saturating_add(group.rows);
+        columns = columns.saturating_add(width + 1);
+        values = values.saturating_add(group.rows.saturating_mul(width as u64));
+    }
+    // The last row that a writer takes in may have as many columns as a table can have.
+    let is_small =
+        rows <= CHUNK_ROWS_MAX && columns <= 2 * CHUNK_COLUMNS_MAX && values <= CHUNK_VALUES_MAX;
+    if is_small {
+        Ok(())
+    } else {
+        Err(Defect::TooMany)
+    }
+}
+
 fn counter(number: i64, least: i64, what: &'static str) -> Result<u64, Defect> {
     match (least..=COUNTER_MAX).contains(&number) {
         true => Ok(number as u64),
@@ -155,15 +176,7 @@ impl<'a> ChunkReader<'a> {
             bincode::serde::decode_from_slice::<ChunkHeader, _>(bytes, encoding())
                 .map_err(|_| Defect::Header)?;
         let mut rest = bytes.get(length..).unwrap_or_default();
-        let (mut rows, mut columns) = (0u64, 0usize);
-        for group in &chunk.groups {
-            rows = rows.saturating_add(group.rows);
-            columns = columns.saturating_add(group.columns.len() + 1);
-        }
-        // The last row that a writer takes in may have as many columns as a table can have.
-        if rows > CHUNK_ROWS_MAX || columns > 2 * CHUNK_COLUMNS_MAX {
-            return Err(Defect::TooMany);
-        }
+        check_size(&chunk.groups, &header.tables)?;
         let groups = chunk
             .groups
             .into_iter()

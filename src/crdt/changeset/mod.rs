@@ -46,6 +46,9 @@ const EXPANSION_MAX: u64 = 1 << 10;
 /// A chunk is closed when it has so many rows: rows of constants take no bytes.
 const CHUNK_ROWS_MAX: u64 = 1 << 16;
 
+/// Values take at least a byte each before a chunk is closed, so it has fewer than this, the last row included.
+const CHUNK_VALUES_MAX: u64 = 1 << 20;
+
 /// A chunk is closed when its groups have so many columns together: each takes some memory of a reader.
 const CHUNK_COLUMNS_MAX: usize = 1 << 15;
 
@@ -178,7 +181,7 @@ pub enum Defect {
     Compression,
     /// A chunk announces more bytes than it may
     Expansion(u64),
-    /// A chunk with more rows or columns than it may have
+    /// A chunk with more rows, columns or values than it may have
     TooMany,
     /// A table, column or author that the header does not list
     Unlisted(&'static str),
@@ -220,7 +223,7 @@ impl fmt::Display for Defect {
                 f,
                 "a chunk of it announces {bytes} bytes, more than its size allows"
             ),
-            Defect::TooMany => f.write_str("a chunk of it has too many rows or columns"),
+            Defect::TooMany => f.write_str("a chunk of it has too many rows, columns or values"),
             Defect::Unlisted(what) => write!(f, "a row names a {what} that the header lacks"),
             Defect::Repeated => f.write_str("a row has the same column twice"),
             Defect::Order => f.write_str("the order of its rows does not fit their groups"),

@@ -56,6 +56,9 @@ fn begin(state: &State, crr: &Rc<Crr>, newcomer: Option<&Key>) -> Result<Rc<Crr>
 
 /// BEFORE INSERT, BEFORE UPDATE: the new key is there already.
 pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if state.is_merging() {
+        return Ok(Value::Null);
+    }
     let (crr, arguments) = table(state, arguments)?;
     if state.is_capturing() {
         state.enlist()?;
@@ -69,6 +72,9 @@ pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 
 /// AFTER INSERT.
 pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if state.is_merging() && !state.has_notes() {
+        return Ok(Value::Null);
+    }
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     let note = state.take_note(crr.id, &key);

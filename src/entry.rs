@@ -3,6 +3,7 @@
 //! Whatever can fail comes before the first registration, so that a failed load leaves nothing behind.
 
 use crate::changes::Changes;
+use crate::changeset::{ChangesetRows, Changesets};
 use crate::check::CheckTable;
 use crate::check::keys::CheckKeys;
 use crate::clset::Clset;
@@ -121,7 +122,7 @@ unsafe fn load(
 }
 
 /// The tables that are registered.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 9] = [
     "crsql_changes",
     "crsql_unpack_columns",
     "crsql_transaction",
@@ -129,6 +130,8 @@ const TABLES: [&str; 7] = [
     "crsql_check",
     "crsql_check_keys",
     "crsql_status",
+    "crsql_changesets",
+    "crsql_changeset_rows",
 ];
 
 fn register(
@@ -145,6 +148,8 @@ fn register(
     vtab::register::<CheckKeys>(connection, TABLES[5], state)?;
     created::register::<Clset>(connection, TABLES[3], state)?;
     vtab::register::<Status>(connection, TABLES[6], state)?;
+    vtab::register::<Changesets>(connection, TABLES[7], state)?;
+    vtab::register::<ChangesetRows>(connection, TABLES[8], state)?;
     let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
         define_scalar_function(
             db,

@@ -2,6 +2,7 @@
 //!
 //! `code` is the only place where an error becomes an SQLite result code.
 
+use crate::crdt::changeset::Defect;
 use std::fmt;
 
 /// A result of this crate.
@@ -98,6 +99,13 @@ impl Error {
                       write to the replicated table itself, or INSERT changes of a peer"
                     .to_owned(),
         }
+    }
+
+    /// Bytes that are not a changeset.
+    pub fn changeset(defect: Defect) -> Error {
+        Error::Change(format!(
+            "the changeset can't be used: {defect}; get it again from where it was made"
+        ))
     }
 
     /// Puts what was being done before the message of an SQLite error.

@@ -1,6 +1,7 @@
 //! The SQL functions: their names, their arguments, and which part of the extension does the work.
 
 use crate::capture;
+use crate::changeset;
 use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
@@ -80,6 +81,13 @@ const FUNCTIONS: &[(&str, Trust, Body<State>)] = &[
     ("crsql_version", Trust::Pure, version),
     ("crsql_digest", Trust::DirectOnly, digest::digest),
     ("crsql_reconcile", Trust::DirectOnly, reconcile::reconcile),
+    ("crsql_changeset", Trust::DirectOnly, changeset::changeset),
+    ("crsql_apply", Trust::DirectOnly, changeset::apply),
+    (
+        "crsql_changeset_info",
+        Trust::Pure,
+        changeset::changeset_info,
+    ),
     ("crsql_upgrade", Trust::DirectOnly, upgrade::upgrade),
     ("crsql_after_insert", Trust::Innocuous, upgrade::replaced),
     ("crsql_after_update", Trust::Innocuous, upgrade::replaced),
@@ -99,10 +107,11 @@ const FUNCTIONS: &[(&str, Trust, Body<State>)] = &[
 ];
 
 /// Those that work on any file. All others are refused where cr-sqlite keeps the file.
-const ON_ANY_FILE: [&str; 7] = [
+const ON_ANY_FILE: [&str; 8] = [
     "crsql_upgrade",
     "crsql_version",
     "crsql_pack_columns",
+    "crsql_changeset_info",
     "crsql_finalize",
     "crsql_uuid",
     "crsql_uuid_blob",

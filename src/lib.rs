@@ -21,12 +21,14 @@
 mod apply;
 mod capture;
 mod changes;
+mod changeset;
 mod check;
 mod clset;
 mod convert;
 pub mod crdt;
 mod digest;
 pub mod entry;
+mod entry_changes;
 mod error;
 mod fract;
 mod functions;

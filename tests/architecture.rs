@@ -20,7 +20,14 @@ const LAYERS: [(&[&str], bool); 9] = [
     (&["state"], false),
     (
         &[
-            "capture", "apply", "convert", "digest", "fract", "keys", "repair",
+            "capture",
+            "apply",
+            "convert",
+            "digest",
+            "entry_changes",
+            "fract",
+            "keys",
+            "repair",
         ],
         false,
     ),
@@ -28,6 +35,7 @@ const LAYERS: [(&[&str], bool); 9] = [
     (
         &[
             "changes",
+            "changeset",
             "check",
             "status",
             "transaction_table",

@@ -197,7 +197,7 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>
     Ok(((!is_own && !site.is_empty()).then_some(site), is_own))
 }
 
-fn key_refusal(table: &str, reason: &str) -> Error {
+pub(super) fn key_refusal(table: &str, reason: &str) -> Error {
     Error::Change(format!(
         "pk of a change to table {} does not fit: {reason}",
         quoted(table)

@@ -3,13 +3,15 @@
 //! The change is checked and decided on before anything is written; the row in the table is written first, as
 //! the only step that a constraint can refuse; the clock follows in memory and is written with its row group.
 
+pub mod changeset;
 mod incoming;
 pub mod parked;
+mod whole;
 
 use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};
 use crate::crdt::clock::{Base, RowClock};
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
-use crate::crdt::value::Value;
+use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::crr::{slot, write_slot};
 use crate::schema::{Crr, Key, late};
@@ -73,12 +75,17 @@ fn apply_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
             "a trigger inserted into crsql_changes while a merge was running; merge from the application".to_owned(),
         ));
     };
+    merge_change(state, incoming)
+}
+
+/// As `apply_change`, while a merge is running.
+fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     // What triggers of the application are part of is let go of at the end of the transaction.
     state.has_other_triggers()?;
     let epoch = state.epoch();
     let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
         Some(held) => held,
-        None => load(state, incoming)?,
+        None => load(state, &incoming.crr, &incoming.key, incoming.pk)?,
     };
     let outcome = merge(state, incoming, &mut held);
     state.hold(held, epoch);
@@ -91,8 +98,7 @@ fn apply_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     Ok(applied)
 }
 
-fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
-    let (crr, key) = (&incoming.crr, &incoming.key);
+fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
     let values = crr.key_values(key)?;
     let text = || crr.row_sql(sql::ROW_EXISTS, &[]);
     let exists = crr
@@ -115,7 +121,7 @@ fn load(state: &State, incoming: &Incoming<'_>) -> Result<HeldRow> {
     Ok(HeldRow {
         crr: Rc::clone(crr),
         key: key.clone(),
-        pk: incoming.pk.to_vec(),
+        pk: pk.to_vec(),
         values,
         clock,
         exists,
@@ -245,34 +251,32 @@ fn incoming_wins_tie(state: &State, incoming: &Incoming<'_>, held: &HeldRow) -> 
             })
         })?;
     let here = here.unwrap_or(Value::Null);
-    if !state.merges_equal_values()? {
-        return Ok(settles_tie(
-            here.as_ref(),
-            value.as_ref(),
-            EqualValues::KeepLocal,
-        ));
-    }
-    let (local, held_site) = (
-        state.site_id()?,
-        held_site(state, incoming, held, crr.columns[*index].id)?,
-    );
-    let equal = match incoming.site {
-        None => EqualValues::KeepLocal,
-        Some(site) => EqualValues::LargerSite {
-            held: held_site.as_deref().unwrap_or(&local),
-            incoming: site,
-        },
+    let values = (here.as_ref(), value.as_ref());
+    wins_tie(state, held, crr.columns[*index].id, incoming.site, values)
+}
+
+/// Whether an incoming value of equal version replaces the one that is here.
+fn wins_tie(
+    state: &State,
+    held: &HeldRow,
+    column: ColumnId,
+    site: Option<&[u8]>,
+    (here, value): (ValueRef<'_>, ValueRef<'_>),
+) -> Result<bool> {
+    let (true, Some(site)) = (state.merges_equal_values()?, site) else {
+        return Ok(settles_tie(here, value, EqualValues::KeepLocal));
     };
-    Ok(settles_tie(here.as_ref(), value.as_ref(), equal))
+    let held_site = held_site(state, held, column)?;
+    let local = state.site_id()?;
+    let equal = EqualValues::LargerSite {
+        held: held_site.as_deref().unwrap_or(&local),
+        incoming: site,
+    };
+    Ok(settles_tie(here, value, equal))
 }
 
 /// The site that wrote the cell held here; none if it can't be found, as for rows written with capture off.
-fn held_site(
-    state: &State,
-    incoming: &Incoming<'_>,
-    held: &HeldRow,
-    column: ColumnId,
-) -> Result<Option<Vec<u8>>> {
+fn held_site(state: &State, held: &HeldRow, column: ColumnId) -> Result<Option<Vec<u8>>> {
     let clock = &held.clock;
     let ordinal = match clock.column_site(column) {
         Some(ordinal) => Some(ordinal),
@@ -285,7 +289,7 @@ fn held_site(
             };
             state
                 .store
-                .first_insert_site(incoming.crr.id, &incoming.key, is_other)?
+                .first_insert_site(held.crr.id, &held.key, is_other)?
         }
     };
     ordinal

@@ -7,11 +7,9 @@
 
 use super::plan::Search;
 use crate::crdt::change::column;
-use crate::crdt::change::{
-    CausalLength, ColumnId, ColumnVersion, Position, SENTINEL, Seq, SiteOrdinal,
-};
-use crate::crdt::clock::{EntryMeaning, RowClock, cell_seq};
+use crate::crdt::change::{CausalLength, Position, SENTINEL, SiteOrdinal};
 use crate::crdt::value::{Value, ValueRef};
+use crate::entry_changes::{Emitted, collect};
 use crate::error::Result;
 use crate::schema::crr::slot;
 use crate::schema::{Crr, Key};
@@ -23,15 +21,6 @@ use crate::store::Slot;
 use crate::store::log::{Run, RunKeys};
 use hashbrown::HashMap;
 use std::rc::Rc;
-
-/// One change of the current entry.
-#[derive(Debug, Clone, Copy)]
-struct Emitted {
-    /// The index in `Crr::columns`; none for the sentinel
-    column: Option<usize>,
-    version: u64,
-    seq: Seq,
-}
 
 /// The keys of the log row that the scan is in.
 struct OpenRun {
@@ -302,58 +291,6 @@ fn open_table(
         .table
         .as_deref()
         .is_none_or(|sought| Some(sought) == name))
-}
-
-/// The changes that an entry speaks for. The stride of a first insert says which columns there were.
-fn collect(
-    crr: &Crr,
-    clock: Option<&RowClock>,
-    (at, stride): (Position, u64),
-    changes: &mut Vec<Emitted>,
-) {
-    let sentinel = |cl: CausalLength| Emitted {
-        column: None,
-        version: cl.0,
-        seq: at.seq,
-    };
-    let first_insert = |changes: &mut Vec<Emitted>, is_listed: &dyn Fn(ColumnId) -> bool| {
-        let mut inserted = (0..)
-            .zip(&crr.columns)
-            .filter(|(_, column)| u64::from(column.id.0) < stride)
-            .peekable();
-        if inserted.peek().is_none() {
-            // Nothing else would tell of the row.
-            changes.push(sentinel(CausalLength::FIRST_LIFE));
-        }
-        let own = inserted.filter(|(_, column)| !is_listed(column.id));
-        changes.extend(own.map(|(index, column)| Emitted {
-            column: Some(index),
-            version: ColumnVersion::FIRST.0,
-            seq: at.seq.plus(u64::from(column.id.0)),
-        }));
-    };
-    let Some(clock) = clock else {
-        first_insert(changes, &|_| false);
-        return;
-    };
-    match clock.entry_at(at) {
-        EntryMeaning::Stale => {}
-        EntryMeaning::Sentinel => changes.push(sentinel(clock.cl)),
-        EntryMeaning::FirstInsert => first_insert(changes, &|column| clock.lists(column)),
-        EntryMeaning::Cells(group) => {
-            changes.extend(group.cells.iter().filter_map(|cell| {
-                Some(Emitted {
-                    column: Some(crr.column_by_id(cell.column)?),
-                    version: cell.version.0,
-                    seq: cell_seq(group, cell),
-                })
-            }));
-            let is_silent = || !clock.is_announced(|column| crr.column_by_id(column).is_some());
-            if changes.is_empty() && clock.groups.first() == Some(group) && is_silent() {
-                changes.push(sentinel(clock.cl));
-            }
-        }
-    }
 }
 
 impl Cursor for ChangesCursor {

@@ -116,7 +116,7 @@ impl SiteOrdinal {
 }
 
 /// A place in the order of all changes of one database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Position {
     /// The transaction.
     pub version: DbVersion,

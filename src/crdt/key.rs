@@ -83,12 +83,20 @@ fn pack_bytes(out: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
 
 /// Reads a packed key. Accepts numbers that take more bytes than they need.
 pub fn unpack(packed: &[u8]) -> Result<Vec<Value>, KeyDefect> {
+    let mut values = Vec::new();
+    unpack_into(packed, &mut values)?;
+    Ok(values.into_iter().map(ValueRef::to_owned).collect())
+}
+
+/// Reads a packed key without copying its values, which replace those in `values`.
+pub fn unpack_into<'a>(packed: &'a [u8], values: &mut Vec<ValueRef<'a>>) -> Result<(), KeyDefect> {
     let (&count, mut rest) = packed.split_first().ok_or(KeyDefect::Empty)?;
-    let values = (0..count)
-        .map(|_| unpack_value(&mut rest))
-        .collect::<Result<_, _>>()?;
+    values.clear();
+    for _ in 0..count {
+        values.push(unpack_value(&mut rest)?);
+    }
     match rest {
-        [] => Ok(values),
+        [] => Ok(()),
         _ => Err(KeyDefect::TrailingBytes),
     }
 }
@@ -114,11 +122,11 @@ fn skip_value(rest: &mut &[u8]) -> Result<(), KeyDefect> {
     }
 }
 
-fn unpack_value(rest: &mut &[u8]) -> Result<Value, KeyDefect> {
+fn unpack_value<'a>(rest: &mut &'a [u8]) -> Result<ValueRef<'a>, KeyDefect> {
     let tag = take(rest, 1)?[0];
     let width = usize::from(tag >> 3);
     match tag & 7 {
-        INTEGER => Ok(Value::Integer(unpack_number(rest, width)?)),
+        INTEGER => Ok(ValueRef::Integer(unpack_number(rest, width)?)),
         REAL => {
             let mut bytes = [0; 8];
             bytes.copy_from_slice(take(rest, 8)?);
@@ -126,15 +134,15 @@ fn unpack_value(rest: &mut &[u8]) -> Result<Value, KeyDefect> {
             if real.is_nan() {
                 return Err(KeyDefect::NotANumber);
             }
-            Ok(Value::Real(real))
+            Ok(ValueRef::Real(real))
         }
         TEXT => {
             let bytes = unpack_bytes(rest, width)?;
             std::str::from_utf8(bytes).map_err(|_| KeyDefect::InvalidUtf8)?;
-            Ok(Value::Text(bytes.to_vec()))
+            Ok(ValueRef::Text(bytes))
         }
-        BLOB => Ok(Value::Blob(unpack_bytes(rest, width)?.to_vec())),
-        NULL => Ok(Value::Null),
+        BLOB => Ok(ValueRef::Blob(unpack_bytes(rest, width)?)),
+        NULL => Ok(ValueRef::Null),
         _ => Err(KeyDefect::UnknownType(tag)),
     }
 }

@@ -3,6 +3,7 @@
 //! Every decision on which write wins is made here and nowhere else.
 
 pub mod change;
+pub mod changeset;
 pub mod clock;
 pub mod digest;
 pub mod key;

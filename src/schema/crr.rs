@@ -15,6 +15,7 @@ use crate::sqlite::statement::StatementCache;
 use crate::sqlite::value::Arguments;
 use crate::sqlite::{Connection, Statement};
 use hashbrown::HashMap;
+use std::cell::RefCell;
 
 /// A replicated column.
 #[derive(Debug, Clone)]
@@ -71,6 +72,7 @@ pub struct Crr {
     pub statements: StatementCache,
     /// The compiled statements that write rows; the application's triggers are part of them
     pub writes: StatementCache,
+    sets: RefCell<HashMap<ColumnSet, usize>>,
     by_name: HashMap<String, usize>,
     /// The columns that the triggers name, and those of them that are late
     captured: Vec<usize>,
@@ -91,6 +93,10 @@ pub mod slot {
     pub const ROW_EXISTS: usize = 4;
     /// Reads the late columns of a row
     pub const LATE_GET: usize = 5;
+    /// Reads rows in the order of their rowids
+    pub const ROW_WALK: usize = 6;
+    /// Reads a row with its rowid
+    pub const ROW_FIND: usize = 7;
 }
 
 /// The slots of `Crr::writes`.
@@ -99,9 +105,25 @@ pub mod write_slot {
     pub const ROW_DELETE: usize = 0;
     /// Makes a row of its key alone
     pub const ROW_INSERT_BARE: usize = 1;
-    /// From here on two for each column: makes a row with that cell, writes that cell
+    /// From here on two for each column: makes a row with that cell, writes that cell; and then one for each set
+    /// of columns that `Crr::set_slot` numbers
     pub const COLUMNS: usize = 2;
 }
+
+/// What is done to several columns at once, and their indexes.
+type ColumnSet = (SetUse, Vec<usize>);
+
+/// What a statement does to a set of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SetUse {
+    /// Makes a row, unless its key is there
+    Insert,
+    /// Writes cells of a row
+    Update,
+}
+
+/// Statements for so many sets of columns are kept.
+const SETS_MAX: usize = 256;
 
 /// The table of a table's clock records.
 pub fn rows_table(id: TableId) -> String {
@@ -223,6 +245,7 @@ impl Crr {
             is_unregistered: false,
             statements: StatementCache::default(),
             writes: StatementCache::default(),
+            sets: RefCell::default(),
             by_name: by_name.collect(),
             captured_late: captured.iter().copied().filter(is_late).collect(),
             captured,
@@ -362,6 +385,53 @@ impl Crr {
         self.columns.iter().map(|column| column.id)
     }
 
+    /// The slot in `writes` of the statement for these columns; none if it is one too many to be kept.
+    pub fn set_slot(&self, set_use: SetUse, columns: &[usize]) -> Option<usize> {
+        let mut sets = self.sets.borrow_mut();
+        let set = (set_use, columns.to_vec());
+        if let Some(slot) = sets.get(&set) {
+            return Some(*slot);
+        }
+        let slot = write_slot::COLUMNS + 2 * self.columns.len() + sets.len();
+        (sets.len() < SETS_MAX).then(|| {
+            sets.insert(set, slot);
+            slot
+        })
+    }
+
+    /// The statement for these columns: its parameters are the key, then the columns in their order.
+    pub fn set_sql(&self, set_use: SetUse, columns: &[usize]) -> String {
+        let names = columns
+            .iter()
+            .filter_map(|index| Some(self.columns.get(*index)?.name.as_str()));
+        let keys = self.key_columns.len();
+        match set_use {
+            SetUse::Insert => {
+                let all = self.key_names().chain(names).map(sql::quoted);
+                let key = sql::join(", ", self.key_names().map(sql::quoted));
+                let parts = [
+                    ("columns", Part::Sql(&sql::join(", ", all))),
+                    (
+                        "values",
+                        Part::Sql(&sql::parameters(1, keys + columns.len())),
+                    ),
+                    ("key", Part::Sql(&key)),
+                ];
+                self.row_sql(sql::ROW_INSERT_NEW, &parts)
+            }
+            SetUse::Update => {
+                let assignments = names
+                    .zip(keys + 1..)
+                    .map(|(name, parameter)| format!("{} = ?{parameter}", sql::quoted(name)));
+                let assignments = sql::join(", ", assignments);
+                self.row_sql(
+                    sql::ROW_UPDATE_CELLS,
+                    &[("assignments", Part::Sql(&assignments))],
+                )
+            }
+        }
+    }
+
     /// The query for the replicated columns of a row, in their order.
     pub fn row_get_sql(&self) -> String {
         let columns = match self.columns.is_empty() {
@@ -374,6 +444,33 @@ impl Crr {
             ),
         };
         self.row_sql(sql::ROW_GET, &[("columns", Part::Sql(&columns))])
+    }
+
+    /// The query for rows from a rowid on: the rowid, the key, the replicated columns.
+    pub fn row_walk_sql(&self) -> String {
+        self.found_sql(sql::ROW_WALK)
+    }
+
+    /// The query for one row: the rowid or NULL, the key, the replicated columns.
+    pub fn row_find_sql(&self) -> String {
+        self.found_sql(sql::ROW_FIND)
+    }
+
+    fn found_sql(&self, text: &str) -> String {
+        let key = self.key_names().map(|name| sql::column_of("t", name));
+        let columns = self.columns.iter();
+        let columns = columns.map(|column| sql::column_of("t", &column.name));
+        let columns = sql::join(", ", key.chain(columns));
+        let rowid = match (self.rowid_names.first(), self.key_columns.first()) {
+            (_, Some(key)) if self.is_rowid_keyed => sql::column_of("t", &key.name),
+            (Some(name), _) => sql::column_of("t", name),
+            _ => "NULL".to_owned(),
+        };
+        let parts = [
+            ("rowid", Part::Sql(&rowid)),
+            ("columns", Part::Sql(&columns)),
+        ];
+        self.row_sql(text, &parts)
     }
 
     /// The names of the key columns.

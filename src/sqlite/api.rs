@@ -110,9 +110,9 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
         clear_bindings, close_v2,
         column_blob, column_bytes, column_double, column_int64, column_text, column_type,
         column_value, create_function_v2, create_module_v2, db_config, declare_vtab,
-        errmsg, extended_errcode, finalize, free, last_insert_rowid, malloc64, open_v2, prepare_v3, randomness, reset,
+        errmsg, extended_errcode, finalize, free, last_insert_rowid, malloc64, next_stmt, open_v2, prepare_v3, randomness, reset,
         result_blob64, result_double, result_error, result_error_code, result_int64, result_null,
-        result_text64, result_value, set_last_insert_rowid, step, total_changes64, user_data, value_blob, value_bytes,
+        result_text64, result_value, set_last_insert_rowid, sql, step, stmt_busy, stmt_readonly, total_changes64, user_data, value_blob, value_bytes,
         value_double, value_int64, value_text, value_type, vtab_collation, vtab_config,
     );
     if let Some((missing, _)) = required.iter().find(|(_, is_there)| !is_there) {

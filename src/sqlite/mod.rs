@@ -9,6 +9,7 @@ pub mod function;
 pub mod query;
 pub mod scratch;
 pub mod statement;
+pub mod triggers;
 pub mod value;
 pub mod vtab;
 

@@ -129,6 +129,13 @@ impl<'a> Query<'a> {
         };
     }
 
+    /// As `use_constraint`, for an argument of a table-valued function: SQLite does not compare, so that NULL can be one.
+    pub fn use_argument(&mut self, constraint: Constraint) {
+        self.use_constraint(constraint);
+        // SAFETY: as in `use_constraint`.
+        unsafe { (*self.info.aConstraintUsage.add(constraint.index)).omit = 1 };
+    }
+
     /// Adds to the text that `filter` gets.
     pub fn plan(&mut self, text: &str) {
         self.plan_text.push_str(text);

@@ -177,6 +177,11 @@ impl State {
         self.sync_bit() == 0
     }
 
+    /// Whether a merge is running.
+    pub fn is_merging(&self) -> bool {
+        self.is_merging.get()
+    }
+
     /// Marks a merge's write until the guard goes; none if one is running already.
     pub fn start_merging(&self) -> Option<MergeGuard<'_>> {
         let was_merging = self.is_merging.replace(true);

@@ -27,6 +27,11 @@ pub struct Notes {
 }
 
 impl Notes {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
+    }
+
     /// Leaves a note.
     pub fn leave(&mut self, table: TableId, key: Key, note: Note) {
         if self.young.len() == NOTES_MAX {
@@ -38,7 +43,7 @@ impl Notes {
 
     /// Takes the note on a key.
     pub fn take(&mut self, table: TableId, key: &Key) -> Option<Note> {
-        if self.young.is_empty() && self.old.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let place = (table, key.clone());

@@ -227,7 +227,7 @@ impl State {
     }
 
     /// Makes sure that these positions are not given out.
-    pub(super) fn pass(&self, at: Position, count: u64) {
+    pub fn pass(&self, at: Position, count: u64) {
         let mut transaction = self.transaction.borrow_mut();
         if let Some(clock) = &mut transaction.clock
             && clock.version == at.version
@@ -341,6 +341,11 @@ impl State {
     /// Leaves a note for the capture of this key.
     pub fn leave_note(&self, table: TableId, key: Key, note: Note) {
         self.transaction.borrow_mut().notes.leave(table, key, note);
+    }
+
+    /// Whether there are notes.
+    pub fn has_notes(&self) -> bool {
+        !self.transaction.borrow().notes.is_empty()
     }
 
     /// Takes the note on this key.

@@ -99,6 +99,15 @@ impl Run {
         }
     }
 
+    /// The last position that is taken.
+    pub fn end(&self) -> Position {
+        let reserved = self.count.saturating_mul(self.stride);
+        Position {
+            version: self.at.version,
+            seq: self.at.seq.plus(reserved.saturating_sub(1)),
+        }
+    }
+
     /// What is left without the keys of these indexes, which ascend.
     fn without(&self, indexes: &[u64]) -> Result<Vec<Run>> {
         let mut left: Vec<Run> = Vec::new();

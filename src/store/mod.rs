@@ -6,6 +6,7 @@ pub mod digest;
 pub mod foreign;
 pub mod log;
 pub mod row_clock;
+pub mod row_finder;
 pub mod site;
 
 use crate::crdt::value::{Value, ValueRef};
@@ -36,6 +37,7 @@ pub enum Slot {
     LogLast,
     LogScan,
     LogScanWithin,
+    LogScanFrom,
     LogByKey,
     LogByRun,
     SiteByOrdinal,
@@ -74,6 +76,7 @@ impl Slot {
             Slot::LogLast => sql::LOG_LAST,
             Slot::LogScan => sql::LOG_SCAN,
             Slot::LogScanWithin => sql::LOG_SCAN_WITHIN,
+            Slot::LogScanFrom => sql::LOG_SCAN_FROM,
             Slot::LogByKey => sql::LOG_BY_KEY,
             Slot::LogByRun => sql::LOG_BY_RUN,
             Slot::SiteByOrdinal => sql::SITE_BY_ORDINAL,

@@ -1,0 +1,1 @@
+SELECT data FROM main.crsql_parts WHERE rowid = ?1

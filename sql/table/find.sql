@@ -1,0 +1,1 @@
+SELECT {rowid}, {columns} FROM main.{table} AS t WHERE {key_matches}

@@ -1,0 +1,1 @@
+UPDATE OR ABORT main.{table} AS t SET {assignments} WHERE {key_matches}

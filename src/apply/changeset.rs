@@ -1,0 +1,164 @@
+//! Applying changesets: all or nothing of one, whole rows at a time.
+//!
+//! A transaction that is too large for one changeset comes in parts. They are kept in `crsql_parts` until they
+//! reach from its start to its end, and are applied together: nobody sees half of it.
+
+use super::parked;
+use super::whole::Merging;
+use crate::crdt::change::{DbVersion, Position, Seq};
+use crate::crdt::changeset::{Header, Part, Reader};
+use crate::crdt::value::{Value, ValueRef};
+use crate::error::{Error, Result};
+use crate::sql;
+use crate::sqlite::triggers::TriggersOff;
+use crate::state::State;
+
+/// Applies a changeset; gives the number of changes that won.
+pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
+    let header = Reader::open(bytes)
+        .map_err(Error::changeset)?
+        .header()
+        .clone();
+    state.ensure_bootstrapped()?;
+    let mut off = triggers_off(state, &header)?;
+    state.store.atomically(|| {
+        state.enlist()?;
+        if off.is_some() && fires_others(state, &header)? {
+            // The schema has just changed.
+            off = None;
+        }
+        if state.is_parked_due()? {
+            parked::replay(state)?;
+        }
+        let won = apply_preceding(state, &header)?;
+        let own = match header.part {
+            Part::Whole => apply_rows(state, bytes)?,
+            part => {
+                keep(state, &header, part, bytes)?;
+                let end = (part == Part::Last).then_some(header.last.seq);
+                apply_parts(state, &header.site, header.last.version, end)?
+            }
+        };
+        Ok(won + own)
+    })
+}
+
+/// Changesets of so many rows are worth it to compile statements without triggers.
+const ROWS_WITHOUT_TRIGGERS: u64 = 2000;
+
+/// Switches off our own triggers, which do nothing in a merge and cost as much as the row, if there are no others.
+fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
+    let rows = header.tables.iter().map(|table| table.rows);
+    let is_large = rows.fold(0, u64::saturating_add) >= ROWS_WITHOUT_TRIGGERS;
+    match is_large && !fires_others(state, header)? {
+        true => Ok(TriggersOff::where_harmless(state.store.connection)),
+        false => Ok(None),
+    }
+}
+
+/// Whether the application has triggers, as the schema is now.
+fn fires_others(state: &State, header: &Header) -> Result<bool> {
+    for table in header.tables.iter().take(1) {
+        state.table_by_any_name(&table.name)?;
+    }
+    state.has_other_triggers()
+}
+
+/// Merges the rows of one changeset.
+fn apply_rows(state: &State, bytes: &[u8]) -> Result<i64> {
+    let mut reader = Reader::open(bytes).map_err(Error::changeset)?;
+    let Some(_merging) = state.start_merging() else {
+        return Err(Error::Change(
+            "a trigger called crsql_apply while a merge was running; apply from the application"
+                .to_owned(),
+        ));
+    };
+    let mut merging = Merging::new(state, reader.header().clone());
+    let mut buffer = Vec::new();
+    while let Some(mut chunk) = reader.next_chunk(&mut buffer).map_err(Error::changeset)? {
+        merging.start_chunk();
+        while let Some(row) = chunk.next_row().map_err(Error::changeset)? {
+            merging.merge(&row)?;
+        }
+    }
+    state.settle();
+    state.count_impact(merging.events);
+    Ok(merging.won)
+}
+
+/// A changeset that begins after a transaction says that nothing more is left of that. Its last parts may never
+/// come: later writes can have replaced all that was in them.
+fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
+    match header.after {
+        (version, Some(seq)) if header.first > version => {
+            apply_parts(state, &header.site, version, Some(seq))
+        }
+        _ => Ok(0),
+    }
+}
+
+fn has_parts(state: &State) -> Result<bool> {
+    let mut exists = state.store.connection.prepare(sql::PARTS_EXISTS)?;
+    Ok(exists.first([], |_| ())?.is_some())
+}
+
+/// Keeps a part until the others are there.
+fn keep(state: &State, header: &Header, part: Part, bytes: &[u8]) -> Result<()> {
+    let connection = state.store.connection;
+    if !has_parts(state)? {
+        connection.execute(sql::PARTS_CREATE)?;
+    }
+    let first = first_seq(header.after, header.last);
+    let mut put = connection.prepare(sql::PARTS_PUT)?;
+    put.run([
+        ValueRef::Blob(&header.site),
+        ValueRef::Integer(header.last.version.to_sql()),
+        ValueRef::Integer(first.to_sql()),
+        ValueRef::Integer(header.last.seq.to_sql()),
+        ValueRef::Integer(i64::from(part == Part::Last)),
+        ValueRef::Blob(bytes),
+    ])?;
+    Ok(())
+}
+
+/// The first seq that a part tells of.
+fn first_seq((after, seq): (DbVersion, Option<Seq>), last: Position) -> Seq {
+    match seq {
+        Some(seq) if after == last.version => seq.plus(1),
+        _ => Seq(0),
+    }
+}
+
+/// Applies the parts of a transaction if they reach from its start to its end: the last part, or `end`.
+fn apply_parts(state: &State, site: &[u8], version: DbVersion, end: Option<Seq>) -> Result<i64> {
+    if !has_parts(state)? {
+        return Ok(0);
+    }
+    let connection = state.store.connection;
+    let of = [ValueRef::Blob(site), ValueRef::Integer(version.to_sql())];
+    let mut parts = connection.prepare(sql::PARTS_OF)?;
+    parts.bind_all(of)?;
+    let (mut rowids, mut reached, mut is_whole) = (Vec::new(), 0, false);
+    while parts.step()? {
+        if parts.integer(1) > reached {
+            break;
+        }
+        rowids.push(parts.integer(0));
+        reached = reached.max(parts.integer(2) + 1);
+        is_whole |= parts.integer(3) == 1 || end.is_some_and(|end| reached > end.to_sql());
+    }
+    drop(parts);
+    if !is_whole {
+        return Ok(0);
+    }
+    let mut get = connection.prepare(sql::PARTS_GET)?;
+    let mut won = 0;
+    for rowid in rowids {
+        let data = get.first([ValueRef::Integer(rowid)], |row| row.value(0).to_owned())?;
+        if let Some(Value::Blob(data)) = data {
+            won += apply_rows(state, &data)?;
+        }
+    }
+    connection.prepare(sql::PARTS_REMOVE)?.run(of)?;
+    Ok(won)
+}

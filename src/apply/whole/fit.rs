@@ -1,0 +1,132 @@
+//! Whether rows fit the table, and the statements that write them.
+
+use super::Merging;
+use crate::apply::incoming;
+use crate::crdt::value::{Affinity, Value, ValueRef};
+use crate::error::{Error, Result};
+use crate::schema::crr::SetUse;
+use crate::schema::key::canonical;
+use crate::schema::{Crr, Key};
+use crate::sql::{self, quoted};
+use crate::state::State;
+
+/// Whether a column of this affinity stores the value as it is.
+pub(super) fn is_stored_form(value: ValueRef<'_>, affinity: Affinity) -> bool {
+    match (value, affinity) {
+        (_, Affinity::None) | (ValueRef::Null | ValueRef::Blob(_), _) => true,
+        (ValueRef::Text(_), Affinity::Text) => true,
+        (ValueRef::Integer(_), Affinity::Numeric) => true,
+        (ValueRef::Real(_), Affinity::Real) => true,
+        _ => false,
+    }
+}
+
+impl Merging<'_> {
+    /// The key as this table stores it.
+    pub(super) fn key(&self, crr: &Crr, values: &[ValueRef<'_>]) -> Result<Key> {
+        let refusal = |reason: &str| Err(incoming::key_refusal(&crr.name, reason));
+        if values.len() != crr.key_columns.len() {
+            let (found, expected) = (values.len(), crr.key_columns.len());
+            return refusal(&format!("it has {found} values for {expected} key columns"));
+        }
+        let mut is_as_stored = true;
+        for (value, column) in values.iter().zip(&crr.key_columns) {
+            if matches!(value, ValueRef::Null) {
+                return refusal(&format!("{} can't be NULL", quoted(&column.name)));
+            }
+            is_as_stored &= is_stored_form(*value, column.affinity);
+        }
+        let stored: Vec<Value>;
+        let key = if is_as_stored {
+            rowid_of(crr, values.first().copied())?;
+            crr.key_of_values(values.iter().copied())?
+        } else {
+            stored = values
+                .iter()
+                .zip(&crr.key_columns)
+                .map(|(value, column)| {
+                    self.state
+                        .store
+                        .with_affinity(ValueRef::to_owned(*value), column.affinity)
+                })
+                .collect::<Result<_>>()?;
+            rowid_of(crr, stored.first().map(Value::as_ref))?;
+            crr.key_of_values(stored.iter().map(Value::as_ref))?
+        };
+        Ok(key)
+    }
+}
+
+/// Stops a row that names a column twice, in another spelling.
+pub(super) fn check_distinct(crr: &Crr, columns: &[usize]) -> Result<()> {
+    let mut sorted = columns.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    match sorted.len() == columns.len() {
+        true => Ok(()),
+        false => Err(Error::Change(format!(
+            "the changeset names a column of table {} twice, in another spelling",
+            quoted(&crr.name)
+        ))),
+    }
+}
+
+/// Stops a key that is no rowid where there must be one.
+fn rowid_of(crr: &Crr, value: Option<ValueRef<'_>>) -> Result<()> {
+    match value {
+        Some(ValueRef::Integer(_)) => Ok(()),
+        _ if !crr.is_rowid_keyed => Ok(()),
+        _ => {
+            let names = sql::join(", ", crr.key_names().map(quoted));
+            Err(incoming::key_refusal(
+                &crr.name,
+                &format!("{names} must be an INTEGER"),
+            ))
+        }
+    }
+}
+
+/// Runs `work` with the values of a key as the table stores them. `came` are those values, where they came so.
+pub(super) fn with_key_values<T>(
+    crr: &Crr,
+    came: &[ValueRef<'_>],
+    key: &Key,
+    work: impl FnOnce(&[ValueRef<'_>]) -> Result<T>,
+) -> Result<T> {
+    if let Key::Rowid(rowid) = key {
+        return work(&[ValueRef::Integer(*rowid)]);
+    }
+    let all = came.iter().zip(&crr.key_columns);
+    let mut checked = all.clone();
+    if checked.all(|(value, column)| is_stored_form(*value, column.affinity)) {
+        let values: Vec<ValueRef<'_>> = all.map(|(v, c)| canonical(*v, c.affinity)).collect();
+        return work(&values);
+    }
+    let values = crr.key_values(key)?;
+    let values: Vec<ValueRef<'_>> = values.iter().map(Value::as_ref).collect();
+    work(&values)
+}
+
+/// Runs the statement for a set of columns; false if it changed nothing.
+pub(super) fn run_set<'v>(
+    state: &State,
+    crr: &Crr,
+    set_use: SetUse,
+    columns: &[usize],
+    slot: Option<usize>,
+    values: impl Iterator<Item = ValueRef<'v>>,
+) -> Result<bool> {
+    let connection = state.store.connection;
+    let text = || crr.set_sql(set_use, columns);
+    let changed = match slot {
+        Some(slot) => crr
+            .writes
+            .with(slot, connection, text, |statement| statement.run(values)),
+        None => connection
+            .prepare(&text())
+            .and_then(|mut statement| statement.run(values)),
+    };
+    let changed = changed
+        .map_err(|error| error.during(format_args!("merging into table {}", quoted(&crr.name))))?;
+    Ok(changed > 0)
+}

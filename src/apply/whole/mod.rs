@@ -1,0 +1,342 @@
+//! Merging whole rows: the cells of a row that come together are decided on one by one, by the rule of
+//! `crdt::merge`, and written by one statement.
+//!
+//! ```text
+//! row --no record, not there--> INSERT of all its cells --came whole--> log entry, no record
+//!     --no record, there------> nothing wins (most often): done
+//!     --else------------------> held row: judge each cell, write the winners, clock in memory
+//! ```
+
+mod cells;
+mod fit;
+
+use super::incoming::{self, Received};
+use super::{load, merge_change, parked};
+use crate::crdt::change::{CausalLength, SENTINEL, SiteOrdinal, column};
+use crate::crdt::changeset::{Header, RowView};
+use crate::crdt::key as packed_key;
+use crate::crdt::value::ValueRef;
+use crate::error::{Error, Result};
+use crate::schema::crr::SetUse;
+use crate::schema::{Crr, Key};
+use crate::state::State;
+use crate::store::row_finder::RowFinder;
+use fit::check_distinct;
+use std::rc::Rc;
+
+/// What the rows of one group have in common here.
+struct Target {
+    /// The table; none if it is not here
+    crr: Option<Rc<Crr>>,
+    /// The indexes of the columns; none for those that are not here
+    columns: Vec<Option<usize>>,
+    /// As `columns`, if all are here
+    known: Option<Vec<usize>>,
+    /// Whether they are all columns of the table, in its order
+    is_whole: bool,
+    insert_slot: Option<usize>,
+    /// Whether the last row was not there before
+    expects_new: bool,
+    rows: Option<RowFinder>,
+}
+
+/// The merge of one changeset.
+pub(super) struct Merging<'s> {
+    state: &'s State,
+    header: Rc<Header>,
+    targets: Vec<Option<Target>>,
+    sites: Vec<Option<SiteOrdinal>>,
+    keeps_equal: bool,
+    /// Changes that won
+    pub(super) won: i64,
+    /// As `won`, with a revival counted as one more
+    pub(super) events: i64,
+}
+
+/// How rows of a group are written and found.
+struct Place<'t> {
+    is_whole: bool,
+    insert_slot: Option<usize>,
+    expects_new: &'t mut bool,
+    rows: Option<&'t mut RowFinder>,
+}
+
+impl Place<'_> {
+    /// The table is going to be written to.
+    fn stop(&mut self) {
+        if let Some(rows) = &mut self.rows {
+            rows.stop();
+        }
+    }
+}
+
+/// A row that fits its table.
+struct Fitting<'r, 'a> {
+    crr: &'r Rc<Crr>,
+    key: Key,
+    /// The columns of the cells
+    columns: &'r [usize],
+    row: &'r RowView<'r, 'a>,
+    site: Option<&'r [u8]>,
+}
+
+impl<'s> Merging<'s> {
+    /// Starts to merge a changeset.
+    pub(super) fn new(state: &'s State, header: Rc<Header>) -> Merging<'s> {
+        Merging {
+            state,
+            sites: vec![None; header.sites.len()],
+            header,
+            targets: Vec::new(),
+            keeps_equal: false,
+            won: 0,
+            events: 0,
+        }
+    }
+
+    /// Other groups follow.
+    pub(super) fn start_chunk(&mut self) {
+        self.targets.clear();
+    }
+
+    /// Merges a row.
+    pub(super) fn merge(&mut self, row: &RowView<'_, '_>) -> Result<()> {
+        if self.targets.len() <= row.group {
+            self.targets.resize_with(row.group + 1, || None);
+        }
+        let mut target = match self.targets.get_mut(row.group).and_then(Option::take) {
+            Some(target) => target,
+            None => self.find_target(row)?,
+        };
+        let outcome = self.merge_into(&mut target, row);
+        if let Some(place) = self.targets.get_mut(row.group) {
+            *place = Some(target);
+        }
+        outcome
+    }
+
+    fn find_target(&mut self, row: &RowView<'_, '_>) -> Result<Target> {
+        self.keeps_equal = !self.state.merges_equal_values()?;
+        let unlisted = || Error::Internal("a row of a table that the header lacks".to_owned());
+        let table = self.header.tables.get(row.table).ok_or_else(unlisted)?;
+        let crr = match self.state.table_by_any_name(&table.name)? {
+            Some(crr) => Some(self.state.registered(&crr, None)?),
+            None => None,
+        };
+        let index = |place: &u32| {
+            let column = table.columns.get(*place as usize)?;
+            crr.as_ref()?.column(&column.name).map(|(index, _)| index)
+        };
+        let mut columns: Vec<Option<usize>> = row.columns.iter().map(index).collect();
+        // A column that is called so now goes before one that was called so.
+        let is_current = |place: usize, index: usize| {
+            let name = row
+                .columns
+                .get(place)
+                .and_then(|c| table.columns.get(*c as usize));
+            let here = crr.as_ref().and_then(|crr| crr.columns.get(index));
+            name.zip(here)
+                .is_some_and(|(name, here)| name.name.eq_ignore_ascii_case(&here.name))
+        };
+        for place in 0..columns.len() {
+            let Some(Some(index)) = columns.get(place).copied() else {
+                continue;
+            };
+            let mut others = (0..columns.len()).filter(|other| columns[*other] == Some(index));
+            if !is_current(place, index) && others.any(|other| is_current(other, index)) {
+                columns[place] = None;
+            }
+        }
+        let known: Option<Vec<usize>> = columns.iter().copied().collect();
+        let known = known.filter(|_| crr.is_some());
+        if let (Some(crr), Some(known)) = (&crr, &known) {
+            check_distinct(crr, known)?;
+        }
+        let is_whole = match (&crr, &known) {
+            (Some(crr), Some(known)) => {
+                known.len() == crr.columns.len() && known.iter().copied().eq(0..known.len())
+            }
+            _ => false,
+        };
+        let insert_slot = match (&crr, &known) {
+            (Some(crr), Some(known)) => crr.set_slot(SetUse::Insert, known),
+            _ => None,
+        };
+        Ok(Target {
+            columns,
+            known,
+            is_whole,
+            insert_slot,
+            expects_new: true,
+            rows: crr
+                .as_ref()
+                .map(|crr| RowFinder::new(self.state.store.connection, crr)),
+            crr,
+        })
+    }
+
+    fn merge_into(&mut self, target: &mut Target, row: &RowView<'_, '_>) -> Result<()> {
+        let header = Rc::clone(&self.header);
+        let site = header.sites.get(row.site).map(Vec::as_slice);
+        let site = match site {
+            Some(site) if self.state.is_own_site(site)? => None,
+            other => other,
+        };
+        let (Some(crr), Some(columns)) = (&target.crr, &target.known) else {
+            return self.merge_apart(target, row, site);
+        };
+        let key = self.key(crr, row.key)?;
+        let fitting = Fitting {
+            crr,
+            key,
+            columns,
+            row,
+            site,
+        };
+        let place = Place {
+            is_whole: target.is_whole,
+            insert_slot: target.insert_slot,
+            expects_new: &mut target.expects_new,
+            rows: target.rows.as_mut(),
+        };
+        self.merge_fitting(&fitting, place)
+    }
+
+    /// Merges a row with columns that are not here: these are parked, the others merged.
+    fn merge_apart(
+        &mut self,
+        target: &Target,
+        row: &RowView<'_, '_>,
+        site: Option<&[u8]>,
+    ) -> Result<()> {
+        let (mut columns, mut cells) = (Vec::new(), Vec::new());
+        for (cell, index) in row.cells.iter().zip(&target.columns) {
+            if let Some(index) = index {
+                columns.push(*index);
+                cells.push(*cell);
+            }
+        }
+        if let Some(crr) = &target.crr
+            && !columns.is_empty()
+        {
+            check_distinct(crr, &columns)?;
+            let known = RowView {
+                cells: &cells,
+                ..*row
+            };
+            let fitting = Fitting {
+                crr,
+                key: self.key(crr, row.key)?,
+                columns: &columns,
+                row: &known,
+                site,
+            };
+            let place = Place {
+                is_whole: false,
+                insert_slot: crr.set_slot(SetUse::Insert, &columns),
+                expects_new: &mut true,
+                rows: None,
+            };
+            self.merge_fitting(&fitting, place)?;
+        }
+        let unknown = target.columns.iter().enumerate();
+        let unknown = unknown.filter(|(_, index)| index.is_none());
+        for (place, _) in unknown {
+            self.park_or_refuse(row, Some(place))?;
+        }
+        match target.columns.is_empty() {
+            true => self.park_or_refuse(row, None),
+            false => Ok(()),
+        }
+    }
+
+    /// Parks a change of a table or column that is not here.
+    fn park_or_refuse(&self, row: &RowView<'_, '_>, place: Option<usize>) -> Result<()> {
+        let pk = packed_key::pack(row.key.iter().copied());
+        let table = self.header.tables.get(row.table);
+        let name = place
+            .and_then(|place| row.columns.get(place))
+            .and_then(|column| table?.columns.get(*column as usize))
+            .map_or(SENTINEL, |column| &column.name);
+        let cell = place.and_then(|place| row.cells.get(place));
+        let site = self.header.sites.get(row.site);
+        let mut values: incoming::Row<'_> = [ValueRef::Null; 9];
+        values[column::TABLE] =
+            ValueRef::Text(table.map_or(&[][..], |table| table.name.as_bytes()));
+        values[column::PK] = ValueRef::Blob(&pk);
+        values[column::CID] = ValueRef::Text(name.as_bytes());
+        values[column::VAL] = cell.map_or(ValueRef::Null, |cell| cell.value);
+        values[column::COL_VERSION] =
+            ValueRef::Integer(cell.map_or(row.cl.to_sql(), |cell| cell.version.to_sql()));
+        values[column::DB_VERSION] = ValueRef::Integer(row.version.to_sql());
+        values[column::SITE_ID] = site.map_or(ValueRef::Null, |site| ValueRef::Blob(site));
+        values[column::CL] = ValueRef::Integer(row.cl.to_sql());
+        values[column::SEQ] = ValueRef::Integer(cell.map_or(row.seq, |cell| cell.seq).to_sql());
+        match incoming::read(self.state, &values)? {
+            Received::UnknownTable(unknown) => {
+                parked::check(self.state, &unknown)?;
+                parked::park(self.state, &unknown, values[column::VAL])?;
+                self.state.settle();
+                Ok(())
+            }
+            Received::UnknownColumn(of_row, unknown) => {
+                parked::check(self.state, &unknown)?;
+                merge_change(self.state, &of_row)?;
+                if unknown.cl.is_live() {
+                    parked::park(self.state, &unknown, values[column::VAL])?;
+                }
+                self.state.settle();
+                Ok(())
+            }
+            Received::Change(_) => Err(Error::Internal(
+                "a change of a known column was to be parked".to_owned(),
+            )),
+        }
+    }
+
+    fn merge_fitting(&mut self, fitting: &Fitting<'_, '_>, mut place: Place<'_>) -> Result<()> {
+        let (crr, key, row) = (fitting.crr, &fitting.key, fitting.row);
+        let epoch = self.state.epoch();
+        let held = self.state.take_held(crr, key)?;
+        let is_first_life = row.cl == CausalLength::FIRST_LIFE && !row.cells.is_empty();
+        let is_simple = held.is_none() && is_first_life;
+        if is_simple && self.state.find_clock(crr, key)?.is_none() {
+            if !*place.expects_new && self.is_known(fitting, &mut place)? {
+                return Ok(());
+            }
+            place.stop();
+            if self.insert_new(fitting, &place)? {
+                *place.expects_new = true;
+                return Ok(());
+            }
+            let was_expected = std::mem::replace(place.expects_new, false);
+            if was_expected && self.is_known(fitting, &mut place)? {
+                return Ok(());
+            }
+        }
+        place.stop();
+        let mut held = match held {
+            Some(held) => held,
+            None => load(self.state, crr, key, &[])?,
+        };
+        let outcome = self.merge_held(fitting, &mut held);
+        self.state.hold(held, epoch);
+        self.state.settle();
+        outcome
+    }
+
+    /// The number of the author here.
+    fn ordinal(&mut self, fitting: &Fitting<'_, '_>) -> Result<SiteOrdinal> {
+        let Some(site) = fitting.site else {
+            return Ok(SiteOrdinal::LOCAL);
+        };
+        if let Some(Some(known)) = self.sites.get(fitting.row.site) {
+            return Ok(*known);
+        }
+        let ordinal = self.state.site_ordinal(site)?;
+        if let Some(place) = self.sites.get_mut(fitting.row.site) {
+            *place = Some(ordinal);
+        }
+        Ok(ordinal)
+    }
+}

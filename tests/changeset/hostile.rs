@@ -1,0 +1,242 @@
+//! Changesets that were damaged or made to do harm: an error names the defect, and the database stays as it was.
+
+use super::{apply, changeset, number, replica, rows, run};
+use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+use crsql::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crsql::crdt::value::ValueRef;
+
+#[test]
+fn damaged_changesets_change_nothing() {
+    let (a, b) = (replica(), replica());
+    run(&a, "INSERT INTO t VALUES (1, 'one', 1), (2, 'two', 2)");
+    run(&b, "INSERT INTO t VALUES (3, 'three', 3)");
+    let (all, before) = (changeset(&a, 0), rows(&b, "SELECT * FROM t"));
+    for at in 0..all.len() {
+        let mut altered = all.clone();
+        altered[at] ^= 0x10;
+        for damaged in [&altered[..], &all[..at]] {
+            let error = apply(&b, damaged).unwrap_err().to_string();
+            assert!(error.contains("the changeset can't be used"), "{error}");
+        }
+    }
+    assert_eq!(rows(&b, "SELECT * FROM t"), before);
+    assert_eq!(number(&b, "SELECT count(*) FROM crsql_changes"), 2);
+}
+
+/// A changeset of one row with one cell.
+struct Crafted<'a> {
+    table: &'a str,
+    columns: &'a [&'a str],
+    key: &'a [ValueRef<'a>],
+    cl: u64,
+    version: u64,
+    seq: u64,
+    cell_version: u64,
+    site: &'a [u8],
+}
+
+const FITTING: Crafted<'_> = Crafted {
+    table: "t",
+    columns: &["a"],
+    key: &[ValueRef::Integer(1)],
+    cl: 1,
+    version: 1,
+    seq: 0,
+    cell_version: 1,
+    site: &[7; 16],
+};
+
+impl Crafted<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::new(Origin {
+            site: vec![7; 16],
+            after: (DbVersion(0), None),
+            level: 3,
+        });
+        let table = writer.add_table(self.table, self.key.len());
+        let columns: Vec<u32> = self
+            .columns
+            .iter()
+            .map(|name| writer.add_column(table, name))
+            .collect();
+        let head = RowHead {
+            site: writer.site(self.site),
+            version: DbVersion(self.version),
+            seq: Seq(self.seq),
+            cl: CausalLength(self.cl),
+        };
+        let cells = self.columns.iter().map(|_| CellWrite {
+            version: ColumnVersion(self.cell_version),
+            offset: 0,
+            value: ValueRef::Text(b"crafted"),
+        });
+        writer.push((table, &columns), head, self.key.iter().copied(), cells);
+        writer.finish(Position::default(), Part::Whole)
+    }
+}
+
+#[test]
+fn crafted_changesets_are_refused() {
+    const TOO_MUCH: u64 = (1 << 53) + 1;
+    let b = replica();
+    run(&b, "INSERT INTO t VALUES (3, 'three', 3)");
+    let cases = [
+        (
+            Crafted {
+                key: &[],
+                ..FITTING
+            },
+            "the number of key columns in its header",
+        ),
+        (
+            Crafted {
+                key: &[ValueRef::Integer(1); 2],
+                ..FITTING
+            },
+            "2 values for 1 key columns",
+        ),
+        (
+            Crafted {
+                key: &[ValueRef::Null],
+                ..FITTING
+            },
+            "\"id\" can't be NULL",
+        ),
+        (
+            Crafted {
+                key: &[ValueRef::Text(b"x")],
+                ..FITTING
+            },
+            "\"id\" must be an INTEGER",
+        ),
+        (
+            Crafted {
+                key: &[ValueRef::Real(1.5)],
+                ..FITTING
+            },
+            "\"id\" must be an INTEGER",
+        ),
+        (
+            Crafted { cl: 0, ..FITTING },
+            "the causal length of a row is out of range",
+        ),
+        (
+            Crafted {
+                cl: TOO_MUCH,
+                ..FITTING
+            },
+            "the causal length of a row is out of range",
+        ),
+        (
+            Crafted {
+                version: TOO_MUCH,
+                ..FITTING
+            },
+            "a version in its header is out of range",
+        ),
+        (
+            Crafted {
+                seq: TOO_MUCH,
+                ..FITTING
+            },
+            "the seq of a row is out of range",
+        ),
+        (
+            Crafted {
+                cell_version: TOO_MUCH,
+                ..FITTING
+            },
+            "a column version of a row is out of range",
+        ),
+        (
+            Crafted {
+                site: &[1; 17],
+                ..FITTING
+            },
+            "a site id in its header is out of range",
+        ),
+        (
+            Crafted {
+                columns: &["a", "A"],
+                ..FITTING
+            },
+            "names a column of table \"t\" twice",
+        ),
+        (
+            Crafted {
+                columns: &["id"],
+                ..FITTING
+            },
+            "part of the key",
+        ),
+    ];
+    for (crafted, expected) in cases {
+        let error = apply(&b, &crafted.bytes()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+        assert_eq!(rows(&b, "SELECT id FROM t"), ["Integer(3)"], "{expected}");
+        assert_eq!(
+            number(&b, "SELECT count(*) FROM crsql_site_id"),
+            1,
+            "{expected}"
+        );
+    }
+    assert_eq!(apply(&b, &FITTING.bytes()), Ok(1));
+}
+
+#[test]
+fn no_peer_can_use_up_the_versions() {
+    let b = replica();
+    let greatest = Crafted {
+        version: 1 << 53,
+        seq: 1 << 53,
+        cl: (1 << 53) - 1,
+        cell_version: 1 << 53,
+        ..FITTING
+    };
+    assert_eq!(apply(&b, &greatest.bytes()), Ok(1));
+    run(
+        &b,
+        "UPDATE t SET a = 'mine'; INSERT INTO t VALUES (2, 2, 2)",
+    );
+    assert!(number(&b, "SELECT crsql_db_version()") < 10);
+    assert_eq!(rows(&b, "SELECT a FROM t WHERE id = 1").len(), 1);
+}
+
+#[test]
+fn keys_take_the_form_of_the_table() {
+    let b = replica();
+    // As an INTEGER column stores them.
+    for key in [
+        ValueRef::Text(b"12"),
+        ValueRef::Real(12.0),
+        ValueRef::Integer(12),
+    ] {
+        apply(
+            &b,
+            &Crafted {
+                key: &[key],
+                ..FITTING
+            }
+            .bytes(),
+        )
+        .expect("applied");
+    }
+    assert_eq!(rows(&b, "SELECT id FROM t"), ["Integer(12)"]);
+    assert_eq!(number(&b, "SELECT count(*) FROM crsql_changes"), 1);
+}
+
+#[test]
+fn a_trigger_can_not_apply() {
+    let (a, b) = (replica(), replica());
+    run(&a, "INSERT INTO t VALUES (1, 1, 1)");
+    run(
+        &b,
+        "CREATE TABLE inbox(data); CREATE TRIGGER inbox AFTER INSERT ON inbox BEGIN
+             SELECT crsql_apply(NEW.data); END",
+    );
+    let error = b
+        .execute("INSERT INTO inbox VALUES (?1)", [changeset(&a, 0)])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("unsafe use of crsql_apply"), "{error}");
+}

@@ -1,0 +1,192 @@
+//! Streams of changesets, and transactions that are too large for one.
+
+use super::{Streamed, apply, number, replica, rows, run, stream};
+use rusqlite::Connection;
+
+/// A replica with one transaction of many rows between two small ones.
+fn large_transaction() -> Connection {
+    let a = replica();
+    run(
+        &a,
+        "INSERT INTO t VALUES (1, 'first', 1);
+             WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+             INSERT INTO t SELECT i, hex(randomblob(20)), i FROM n;
+             INSERT INTO t VALUES (5000, 'last', 1);",
+    );
+    a
+}
+
+fn apply_all(replica: &Connection, blobs: &[Streamed]) -> i64 {
+    blobs
+        .iter()
+        .map(|blob| apply(replica, &blob.data).expect("applied"))
+        .sum()
+}
+
+#[test]
+fn no_changeset_is_larger_than_asked_for() {
+    let a = large_transaction();
+    for max_bytes in [500, 5000, 50_000, 10_000_000] {
+        let blobs = stream(&a, (0, None), max_bytes);
+        for blob in &blobs {
+            assert!(
+                blob.data.len() as i64 <= max_bytes,
+                "{} of {max_bytes}",
+                blob.data.len()
+            );
+        }
+        let b = replica();
+        assert_eq!(apply_all(&b, &blobs), 2 * 2993);
+        assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+    }
+}
+
+#[test]
+fn transactions_are_split_only_where_they_must() {
+    let a = replica();
+    for id in 0..300 {
+        run(
+            &a,
+            &format!(
+                "INSERT INTO t VALUES ({id}, hex(randomblob(20)), 1), (-1 - {id}, 'other', 1)"
+            ),
+        );
+    }
+    let blobs = stream(&a, (0, None), 2000);
+    assert!(blobs.len() > 5, "{} changesets", blobs.len());
+    for pair in blobs.windows(2) {
+        assert!(
+            pair[0].complete && pair[0].last_version < pair[1].first_version,
+            "{pair:?}"
+        );
+    }
+}
+
+#[test]
+fn half_a_transaction_is_never_seen() {
+    let a = large_transaction();
+    let blobs = stream(&a, (0, None), 5000);
+    let b = replica();
+    let mut counts = Vec::new();
+    for blob in &blobs {
+        apply(&b, &blob.data).expect("applied");
+        counts.push(number(&b, "SELECT count(*) FROM t"));
+    }
+    counts.dedup();
+    assert_eq!(counts, [1, 2992, 2993]);
+    assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
+}
+
+#[test]
+fn parts_can_come_in_any_order_and_twice() {
+    let a = large_transaction();
+    let mut blobs = stream(&a, (0, None), 20_000);
+    blobs.reverse();
+    let b = replica();
+    apply_all(&b, &blobs[..blobs.len() / 2]);
+    apply_all(&b, &blobs[..blobs.len() / 2]);
+    apply_all(&b, &blobs[blobs.len() / 2..]);
+    assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+    assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
+    assert_eq!(apply_all(&b, &blobs), 0);
+}
+
+#[test]
+fn a_receiver_goes_on_where_it_stopped() {
+    let a = large_transaction();
+    for stopped in 0..10 {
+        let b = replica();
+        let mut cursor = (0, None);
+        for blob in stream(&a, cursor, 20_000).iter().take(stopped) {
+            apply(&b, &blob.data).expect("applied");
+            cursor = (blob.last_version, Some(blob.last_seq));
+        }
+        // With changesets of another size.
+        apply_all(&b, &stream(&a, cursor, 7_000));
+        assert_eq!(
+            rows(&b, "SELECT * FROM t"),
+            rows(&a, "SELECT * FROM t"),
+            "after {stopped}"
+        );
+    }
+}
+
+/// The rest of a transaction is gone when later writes replaced all of it: what is there is then whole.
+#[test]
+fn parts_are_applied_when_the_rest_was_overwritten() {
+    let a = large_transaction();
+    let b = replica();
+    let blobs = stream(&a, (0, None), 20_000);
+    let part = blobs.iter().find(|blob| !blob.complete).expect("a part");
+    apply(&b, &blobs[0].data).expect("applied");
+    apply(&b, &part.data).expect("applied");
+    assert_eq!(number(&b, "SELECT count(*) FROM t"), 1);
+    run(&a, "DELETE FROM t WHERE id > 11");
+    apply_all(
+        &b,
+        &stream(&a, (part.last_version, Some(part.last_seq)), 20_000),
+    );
+    assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+    assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
+}
+
+#[test]
+fn arguments_are_checked() {
+    let a = replica();
+    for (sql, expected) in [
+        ("SELECT crsql_changeset()", "call crsql_changeset(since"),
+        (
+            "SELECT crsql_changeset('1')",
+            "since must be an integer from 0",
+        ),
+        (
+            "SELECT crsql_changeset(-1)",
+            "since must be an integer from 0",
+        ),
+        (
+            "SELECT crsql_changeset(0, 'site')",
+            "exclude_site must be a site id",
+        ),
+        (
+            "SELECT crsql_changeset(0, NULL, 99)",
+            "compression must be an integer from 0 to 22",
+        ),
+        (
+            "SELECT * FROM crsql_changesets(0, NULL, 0)",
+            "max_bytes must be an integer from 1",
+        ),
+        (
+            "SELECT * FROM crsql_changesets(0, NULL, NULL, 1.5)",
+            "since_seq must be an integer",
+        ),
+        ("SELECT crsql_apply()", "call crsql_apply(changeset)"),
+        ("SELECT crsql_apply('text')", "call crsql_apply(changeset)"),
+        ("SELECT * FROM crsql_changeset_rows", "needs a changeset"),
+        (
+            "INSERT INTO crsql_changeset_rows(val) VALUES (1)",
+            "is a function",
+        ),
+    ] {
+        let outcome = a.prepare(sql).and_then(|mut statement| {
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            Ok(())
+        });
+        match outcome {
+            Err(error) => assert!(error.to_string().contains(expected), "{sql}: {error}"),
+            Ok(()) => panic!("{sql} is accepted"),
+        }
+    }
+    assert_eq!(rows(&a, "SELECT crsql_apply(NULL)"), ["Null"]);
+    assert_eq!(
+        number(&a, "SELECT count(*) FROM crsql_changeset_rows(NULL)"),
+        0
+    );
+    assert_eq!(
+        number(
+            &a,
+            "SELECT count(*) FROM crsql_changesets(NULL, NULL, NULL)"
+        ),
+        0
+    );
+}

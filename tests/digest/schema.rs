@@ -109,7 +109,7 @@ fn a_table_made_anew_in_a_session_is_read_anew() {
 fn what_was_written_behind_the_triggers_counts_once_it_is_adopted() {
     let connection = filled(300);
     digest(&connection);
-    let triggers = "SELECT group_concat('DROP TRIGGER ' || name, ';') FROM sqlite_schema \
+    let triggers = "SELECT group_concat('DROP TRIGGER \"' || name || '\"', ';') FROM sqlite_schema \
                     WHERE type = 'trigger' AND tbl_name = 'num' AND name LIKE '%update%'";
     let drops: String = one(&connection, triggers);
     exec(&connection, &drops);

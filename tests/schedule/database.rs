@@ -171,6 +171,13 @@ impl Database {
         rows.into_iter().map(parse).collect()
     }
 
+    /// What `crsql_check` finds.
+    pub fn problems(&self) -> Result<Vec<Vec<Value>>, String> {
+        let text = "SELECT * FROM crsql_check".to_owned();
+        let values = Vec::new();
+        self.select(&Sql { text, values })
+    }
+
     /// The key and the values of the cells of every row.
     pub fn contents(&self, table: &Table) -> Result<Vec<(Key, Vec<Value>)>, String> {
         let columns: Vec<String> = table

@@ -1,5 +1,7 @@
 //! The texts on the tables of the digests.
 
+use super::texts::texts;
+
 /// The tables of the digests, made when a digest is first asked for.
 pub const DIGEST_TABLES: [&str; 5] = [
     include_str!("../../sql/digest/create_state.sql"),

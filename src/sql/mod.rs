@@ -3,8 +3,10 @@
 use crate::crdt::value::ValueRef;
 use std::fmt::Write;
 
+mod digests;
 mod texts;
 
+pub use digests::*;
 pub use texts::*;
 
 /// What a placeholder of a text stands for; its type says how it is quoted.

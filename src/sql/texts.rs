@@ -6,9 +6,7 @@ macro_rules! texts {
     };
 }
 
-mod digests;
-
-pub use digests::*;
+pub(super) use texts;
 
 /// The tables every database has, in the order of their making.
 pub const BOOTSTRAP: [&str; 14] = [

@@ -233,9 +233,7 @@ impl State {
         if is_uncommitted {
             self.enlist()?;
         }
-        self.tables
-            .borrow_mut()
-            .check(&self.store, version, is_uncommitted)?;
+        self.tables.borrow_mut().check(version, is_uncommitted);
         if is_known {
             Ok(())
         } else {
@@ -288,7 +286,7 @@ impl State {
     /// The version of the schema if a digest was ever asked for, so that there are trees to keep right.
     pub fn schema_with_digests(&self) -> Result<Option<i64>> {
         self.verify_tables()?;
-        Ok(self.tables.borrow().schema_with_digests())
+        self.tables.borrow_mut().schema_with_digests(&self.store)
     }
 
     /// Notes a write that is not recorded, for the digests: no log entry will tell of it. What a merge itself

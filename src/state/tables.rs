@@ -21,8 +21,8 @@ pub struct Tables {
     temp_version: Option<i64>,
     /// Whether it was asked for since the schema was last checked
     are_triggers_checked: bool,
-    /// Whether digests are kept
-    has_digests: bool,
+    /// Whether a digest was ever asked for; none if that was not looked up yet
+    has_digests: Option<bool>,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
     /// The table that was asked for last, as it was spelled
@@ -36,23 +36,16 @@ impl Tables {
     }
 
     /// Takes note of the schema's version; another one empties the cache.
-    pub fn check(
-        &mut self,
-        store: &Store,
-        schema_version: i64,
-        is_uncommitted: bool,
-    ) -> Result<()> {
+    pub fn check(&mut self, schema_version: i64, is_uncommitted: bool) {
         self.checked_at = None;
         self.are_triggers_checked = false;
         if self.schema_version != Some(schema_version) {
             *self = Tables {
                 schema_version: Some(schema_version),
                 is_uncommitted,
-                has_digests: store.has_digests()?,
                 ..Tables::default()
             };
         }
-        Ok(())
     }
 
     /// Takes note of the temporary schema's version, for as long as its rollback is heard of.
@@ -98,8 +91,12 @@ impl Tables {
     }
 
     /// The version of the schema at the last check, if a digest was ever asked for.
-    pub fn schema_with_digests(&self) -> Option<i64> {
-        self.schema_version.filter(|_| self.has_digests)
+    pub fn schema_with_digests(&mut self, store: &Store) -> Result<Option<i64>> {
+        let has_digests = match self.has_digests {
+            Some(known) => known,
+            None => *self.has_digests.insert(store.has_digests()?),
+        };
+        Ok(self.schema_version.filter(|_| has_digests))
     }
 
     /// Lets go of statements that triggers of the application are part of: such a trigger may use

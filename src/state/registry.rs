@@ -12,7 +12,7 @@ use crate::sql;
 use std::rc::Rc;
 
 /// Columns that are added in an alter session stand behind all that were there before.
-const PLACE_IN_SESSION: i64 = 1 << 20;
+pub const PLACE_IN_SESSION: i64 = 1 << 20;
 
 impl State {
     /// The table with all its columns registered. `newcomer` is a row that was just inserted: a column that

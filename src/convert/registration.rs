@@ -145,15 +145,25 @@ pub fn replace_triggers(state: &State, crr: &Crr, phase: Phase) -> Result<()> {
     Ok(())
 }
 
-fn drop_triggers(state: &State, id: TableId) -> Result<()> {
-    let connection = state.store.connection;
-    let mut triggers = Vec::new();
-    let mut list = connection.prepare(sql::TRIGGERS)?;
+/// Whether somebody dropped triggers of the table.
+pub fn lacks_triggers(state: &State, crr: &Crr) -> Result<bool> {
+    let made = triggers::creation(crr, state.database(), Phase::Steady).len();
+    Ok(crr.sessions == 0 && trigger_names(state, crr.id)?.len() < made)
+}
+
+fn trigger_names(state: &State, id: TableId) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut list = state.store.connection.prepare(sql::TRIGGERS)?;
     list.bind_all([ValueRef::Integer(id.0)])?;
     while list.step()? {
-        triggers.push(list.text(0));
+        names.push(list.text(0));
     }
-    for trigger in triggers {
+    Ok(names)
+}
+
+fn drop_triggers(state: &State, id: TableId) -> Result<()> {
+    let connection = state.store.connection;
+    for trigger in trigger_names(state, id)? {
         connection.execute(&sql::fill(
             sql::TRIGGER_DROP,
             &[("trigger", Part::Name(&trigger))],

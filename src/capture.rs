@@ -284,7 +284,7 @@ pub fn after(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 /// As SQLite compares values of one class: 0.0 is -0.0.
 fn same(old: &Option<Value>, new: &Option<Value>) -> bool {
     match (old, new) {
-        (Some(old), Some(new)) => late::holds(old.as_ref(), new),
+        (Some(old), Some(new)) => late::is_same(old.as_ref(), new.as_ref()),
         _ => false,
     }
 }
@@ -394,7 +394,7 @@ fn changed_unnamed(state: &State, crr: &Crr, key: &Key, clock: &RowClock) -> Res
         let is_default = column
             .late
             .as_ref()
-            .is_some_and(|default| late::holds(value.as_ref(), default));
+            .is_some_and(|default| late::is_same(value.as_ref(), default.as_ref()));
         let is_unset = clock.column_version(column.id).is_none();
         !(column.is_captured || is_unset && is_default)
     });

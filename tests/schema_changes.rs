@@ -442,3 +442,28 @@ fn a_schema_change_that_is_rolled_back_is_not_taken_for_the_next_one() {
         }
     }
 }
+
+#[test]
+fn triggers_that_were_dropped_are_made_again_by_as_crr() {
+    for shape in SHAPES {
+        let connection = with_rows(shape);
+        let dropped = rows(
+            &connection,
+            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name <> 'crsql_1_insert'",
+        );
+        for name in dropped.into_iter().flatten() {
+            let rusqlite::types::Value::Text(name) = name else {
+                panic!("a trigger without a name in {shape}");
+            };
+            exec(
+                &connection,
+                &format!("DROP TRIGGER {}", checks::quoted(&name)),
+            );
+            exec(&connection, "SELECT crsql_as_crr('t')");
+            let before: i64 = one(&connection, "SELECT crsql_db_version()");
+            exec(&connection, "UPDATE t SET a = a || '!' WHERE k = 1");
+            assert_eq!(changes(&connection, before).len(), 1, "{name} in {shape}");
+        }
+        check(&connection, &["t"]);
+    }
+}

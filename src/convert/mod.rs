@@ -44,7 +44,7 @@ pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
         if let Some(crr) = state.table_by_name(&declared.name)? {
             state.enlist()?;
             let crr = state.registered(&crr, None)?;
-            if crr.has_stale_triggers() {
+            if crr.has_stale_triggers() || registration::lacks_triggers(state, &crr)? {
                 registration::make_triggers(state, crr.id)?;
             }
             return Ok(crr);

@@ -1,15 +1,18 @@
 //! The registration of replicated tables, and their triggers.
 
+use super::rebuilt;
 use crate::crdt::change::TableId;
 use crate::crdt::value::ValueRef;
 use crate::error::Result;
 use crate::schema::Crr;
 use crate::schema::crr::rows_table;
 use crate::schema::inspect::DeclaredTable;
-use crate::schema::registry::{keep_former_names, write_columns};
+use crate::schema::matching::History;
+use crate::schema::registry::{RegisteredColumn, keep_former_names, write_columns};
 use crate::schema::triggers::{self, Phase};
 use crate::sql::{self, Part};
 use crate::state::State;
+use crate::state::registry::PLACE_IN_SESSION;
 
 /// Notes the table and its columns and makes the table of its clock records.
 pub fn register(state: &State, declared: &DeclaredTable) -> Result<Crr> {
@@ -66,12 +69,57 @@ pub fn make_triggers(state: &State, id: TableId) -> Result<()> {
     }
 }
 
+/// Whether columns that are to be registered were written already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    No,
+    MayBe,
+}
+
 /// Registers a table as it is declared, outside of any session, and makes its triggers anew.
-pub fn settle(state: &State, crr: &Crr) -> Result<()> {
+pub fn settle(state: &State, crr: &Crr, written: Written) -> Result<()> {
     drop_triggers(state, crr.id)?;
     let has_rows = !crr.added.is_empty() && state.has_rows_beside(crr, None)?;
     state.register(crr, has_rows)?;
-    replace_triggers(state, &*state.reread(crr)?, Phase::Steady)
+    let registered = state.reread(crr)?;
+    replace_triggers(state, &registered, Phase::Steady)?;
+    match written {
+        Written::MayBe => rebuilt::record_new_columns(state, crr, &registered),
+        Written::No => Ok(()),
+    }
+}
+
+/// The table without the columns that came in a session, where nobody can tell what became of them; none where
+/// all is clear. They are found by their names only, and a name may have been changed and given to another.
+pub fn without_unclear(state: &State, crr: &Crr, declared: &DeclaredTable) -> Result<Option<Crr>> {
+    let connection = state.store.connection;
+    let mut registered = RegisteredColumn::read_all(connection, crr.id)?;
+    let mut came: Vec<_> = registered
+        .extract_if(.., |column| column.place >= PLACE_IN_SESSION)
+        .collect();
+    came.sort_by_key(|column| column.id);
+    // Columns are appended, so they stand in the order of their ids, and those without an id stand last.
+    let place_of = |index: usize| crr.columns[index].place;
+    let mut places: Vec<Option<i64>> = came
+        .iter()
+        .map(|column| crr.column_by_id(column.id).map(place_of))
+        .collect();
+    let is_known = crr.added.is_empty() || !places.contains(&None);
+    places.retain(Option::is_some);
+    places.extend(crr.added.iter().map(|added| Some(added.place)));
+    if is_known && places.is_sorted_by(|a, b| a < b) {
+        return Ok(None);
+    }
+    let names = triggers::marked_columns(connection, crr.id)?.unwrap_or_default();
+    let (id, table) = (crr.id, crr.registration());
+    let history = History::Followed(&names);
+    Ok(Some(Crr::altered(
+        id,
+        declared,
+        &table,
+        &registered,
+        history,
+    )))
 }
 
 /// Replaces a table's triggers by those of a phase.
@@ -91,15 +139,25 @@ pub fn replace_triggers(state: &State, crr: &Crr, phase: Phase) -> Result<()> {
     Ok(())
 }
 
-fn drop_triggers(state: &State, id: TableId) -> Result<()> {
-    let connection = state.store.connection;
-    let mut triggers = Vec::new();
-    let mut list = connection.prepare(sql::TRIGGERS)?;
+/// Whether somebody dropped triggers of the table.
+pub fn lacks_triggers(state: &State, crr: &Crr) -> Result<bool> {
+    let made = triggers::creation(crr, state.database(), Phase::Steady).len();
+    Ok(crr.sessions == 0 && trigger_names(state, crr.id)?.len() < made)
+}
+
+fn trigger_names(state: &State, id: TableId) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut list = state.store.connection.prepare(sql::TRIGGERS)?;
     list.bind_all([ValueRef::Integer(id.0)])?;
     while list.step()? {
-        triggers.push(list.text(0));
+        names.push(list.text(0));
     }
-    for trigger in triggers {
+    Ok(names)
+}
+
+fn drop_triggers(state: &State, id: TableId) -> Result<()> {
+    let connection = state.store.connection;
+    for trigger in trigger_names(state, id)? {
         connection.execute(&sql::fill(
             sql::TRIGGER_DROP,
             &[("trigger", Part::Name(&trigger))],

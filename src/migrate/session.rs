@@ -7,6 +7,7 @@
 //! ```
 
 use crate::apply::parked;
+use crate::convert::registration::Written;
 use crate::convert::{self, registration};
 use crate::crdt::change::TableId;
 use crate::crdt::value::ValueRef;
@@ -158,11 +159,18 @@ fn end(state: &State, id: TableId, name: &str) -> Result<()> {
     let declared = convert::declared_table(state, &declared_name)?;
     declared.check(connection)?;
     let made = match altered {
-        Some(crr) => registration::settle(state, &crr),
+        Some(crr) => settle(state, &crr, &declared),
         None => rebuilt(state, id, &declared, &table),
     };
     made.and_then(|()| fract::suspend::restore(state, &declared_name))
         .map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
+}
+
+fn settle(state: &State, crr: &Crr, declared: &DeclaredTable) -> Result<()> {
+    match registration::without_unclear(state, crr, declared)? {
+        None => registration::settle(state, crr, Written::No),
+        Some(crr) => registration::settle(state, &crr, Written::MayBe),
+    }
 }
 
 /// Takes over a table that was made anew under its old name. With another key it starts over.

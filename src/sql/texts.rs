@@ -208,8 +208,16 @@ texts! {
     SESSION_BY_NAME = "registry/session_by_name.sql";
     /// The tables in alter sessions.
     SESSIONS = "registry/sessions.sql";
-    /// The value of a DEFAULT.
-    DEFAULT = "table/default.sql";
+    /// A table with a row.
+    LATE_OLD = "late/old.sql";
+    /// Adds a column to it.
+    LATE_ADD = "late/add.sql";
+    /// What the row holds in it.
+    LATE_GET = "late/get.sql";
+    /// A table with the column.
+    LATE_NEW = "late/new.sql";
+    /// What a new row holds in it.
+    LATE_INSERT = "late/insert.sql";
     /// Whether a table has rows beside one.
     HAS_ROWS_BESIDE = "table/has_rows_beside.sql";
     /// Whether a table has rows.

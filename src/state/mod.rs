@@ -13,7 +13,7 @@ mod buffer;
 pub mod held;
 pub mod notes;
 mod records;
-mod registry;
+pub mod registry;
 pub mod rows;
 pub mod tables;
 pub mod transaction;

@@ -1,2 +1,0 @@
--- The declared DEFAULT, as an expression.
-SELECT {default}

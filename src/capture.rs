@@ -457,7 +457,7 @@ fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
-    if state.has_other_triggers() && exists(state, crr, key)? {
+    if state.has_other_triggers()? && exists(state, crr, key)? {
         // A trigger of the application made the row again before this one ran.
         clock.cl = clock.cl.next_delete();
         return record_new_life(state, crr, key, clock);

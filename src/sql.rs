@@ -239,6 +239,8 @@ texts! {
     STATUS_LOG_ENTRIES = "status/log_entries.sql";
     /// Bytes of a table's entries in the log.
     STATUS_LOG_BYTES = "status/log_bytes.sql";
+    /// Moves with every change of the temporary schema.
+    TEMP_VERSION = "registry/temp_version.sql";
     /// Whether anything is parked.
     PARKED_ANY = "parked/any.sql";
     /// Reads a parked change.

@@ -60,14 +60,19 @@ impl Table for TransactionTable {
     }
 
     fn commit(&self) {
-        self.state.on_commit();
+        self.state.on_end();
+        self.state.keep_tables();
     }
 
     fn rollback(&self) {
-        self.state.on_rollback();
+        self.state.on_end();
+        self.state.forget_uncommitted_tables();
     }
 
     fn savepoint(&self, index: i32) -> Result<()> {
+        // A statement begins that may change the schema, while one that wrote still waits to be read to its end
+        // (RETURNING): the count of changes has not moved.
+        self.state.distrust_tables();
         self.state.on_savepoint(index)
     }
 
@@ -77,5 +82,6 @@ impl Table for TransactionTable {
 
     fn rollback_to(&self, index: i32) {
         self.state.on_rollback_to(index);
+        self.state.forget_uncommitted_tables();
     }
 }

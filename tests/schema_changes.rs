@@ -375,3 +375,70 @@ fn a_cell_of_a_column_that_is_not_here_makes_and_unmakes_its_row() {
     );
     drop(check_partial(&connection, &["t"]));
 }
+
+#[test]
+fn a_table_is_altered_while_a_statement_that_wrote_waits_to_be_read() {
+    for first in [
+        "INSERT INTO t(k, a) VALUES (4, 'a4'), (5, 'a5') RETURNING k",
+        "UPDATE t SET a = a || '!' RETURNING k",
+        "DELETE FROM t WHERE k > 1 RETURNING k",
+    ] {
+        let connection = with_rows(SHAPES[0]);
+        exec(&connection, "BEGIN");
+        let mut pending = connection.prepare(first).expect(first);
+        let mut returned = pending.query([]).expect(first);
+        assert!(returned.next().expect(first).is_some());
+        exec(
+            &connection,
+            "ALTER TABLE t ADD COLUMN b; UPDATE t SET b = 6 WHERE k = 1",
+        );
+        while returned.next().expect(first).is_some() {}
+        drop(returned);
+        drop(pending);
+        exec(&connection, "COMMIT");
+        assert_eq!(cells(&connection, "b"), ["Text(\"010901 6 1\")"], "{first}");
+        drop(check_partial(&connection, &["t"]));
+    }
+}
+
+#[test]
+fn a_schema_change_that_is_rolled_back_is_not_taken_for_the_next_one() {
+    for (begin, back) in [
+        ("BEGIN", "ROLLBACK"),
+        ("BEGIN; UPDATE t SET a = 'x' WHERE k = 3", "ROLLBACK"),
+        ("SAVEPOINT s", "ROLLBACK TO s; RELEASE s"),
+        ("BEGIN; SAVEPOINT s", "ROLLBACK TO s; COMMIT"),
+    ] {
+        for (undone, done, write, written) in [
+            (
+                "ALTER TABLE t ADD COLUMN c DEFAULT 1",
+                "ALTER TABLE t ADD COLUMN b DEFAULT 2",
+                "UPDATE t SET b = 1 WHERE k = 1",
+                "010901 1 1",
+            ),
+            (
+                "ALTER TABLE t RENAME COLUMN a TO c",
+                "ALTER TABLE t RENAME COLUMN a TO b",
+                "UPDATE t SET b = 1 WHERE k = 1",
+                "010901 1 2",
+            ),
+            (
+                "ALTER TABLE t RENAME TO u",
+                "ALTER TABLE t ADD COLUMN b",
+                "UPDATE t SET b = 1 WHERE k = 1",
+                "010901 1 1",
+            ),
+        ] {
+            let connection = with_rows(SHAPES[0]);
+            exec(&connection, &format!("{begin}; {undone}"));
+            assert_eq!(changes(&connection, 0).len(), 3);
+            exec(&connection, &format!("{back}; {done}"));
+            drop(changes(&connection, 0));
+            exec(&connection, write);
+            let seen = cells(&connection, "b");
+            let expected = format!("Text(\"{written}\")");
+            assert!(seen.contains(&expected), "{begin}; {undone}: {seen:?}");
+            drop(check_partial(&connection, &["t"]));
+        }
+    }
+}

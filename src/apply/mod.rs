@@ -57,6 +57,8 @@ fn apply_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
             "a trigger inserted into crsql_changes while a merge was running; merge from the application".to_owned(),
         ));
     };
+    // What triggers of the application are part of is let go of at the end of the transaction.
+    state.has_other_triggers()?;
     let epoch = state.epoch();
     let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
         Some(held) => held,

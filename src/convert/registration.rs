@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::schema::Crr;
 use crate::schema::crr::rows_table;
 use crate::schema::inspect::DeclaredTable;
-use crate::schema::registry::write_columns;
+use crate::schema::registry::{keep_former_names, write_columns};
 use crate::schema::triggers::{self, Phase};
 use crate::sql::{self, Part};
 use crate::state::State;
@@ -85,6 +85,7 @@ pub fn replace_triggers(state: &State, crr: &Crr, phase: Phase) -> Result<()> {
     for column in &mut columns {
         column.is_captured = phase == Phase::Steady;
     }
+    keep_former_names(connection, crr)?;
     write_columns(connection, crr.id, &columns)?;
     state.forget_tables();
     Ok(())

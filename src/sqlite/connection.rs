@@ -110,6 +110,12 @@ impl Connection {
         outcome
     }
 
+    /// Whether the open transaction may have changed a database, as `main` or `temp`.
+    pub fn is_writing(self, database: &CStr) -> bool {
+        // SAFETY: the handle is open, the name is a text.
+        unsafe { call!(txn_state(self.0, database.as_ptr())) == api::SQLITE_TXN_WRITE }
+    }
+
     /// Rows changed since the connection was opened. Moves whenever a statement that changed rows ends.
     pub fn total_changes(self) -> i64 {
         // SAFETY: the handle is open.

@@ -216,20 +216,36 @@ impl State {
     /// any other place does not.
     fn verify_tables(&self) -> Result<()> {
         let changes = self.store.connection.total_changes();
-        let mut tables = self.tables.borrow_mut();
-        if self.is_enlisted.get() && tables.is_checked_at(changes) {
+        if self.is_enlisted.get() && self.tables.borrow().is_checked_at(changes) {
             return Ok(());
         }
         let version = self.store.schema_version()?;
-        let is_other = tables.check(&self.store, version)?;
-        if is_other && self.is_enlisted.get() {
-            tables.note_change_inside_transaction();
+        let is_known = self.tables.borrow().schema_version() == Some(version);
+        let is_uncommitted = !is_known && self.store.connection.is_writing(c"main");
+        // A schema that is rolled back gives its version back, too, and the next one will have it: that end must be
+        // heard of.
+        if is_uncommitted {
+            self.enlist()?;
         }
-        drop(tables);
-        if is_other {
-            self.refresh_identity()
-        } else {
+        self.tables.borrow_mut().check(version, is_uncommitted);
+        if is_known {
             Ok(())
+        } else {
+            self.refresh_identity()
+        }
+    }
+
+    /// The schema that is known was committed.
+    pub fn keep_tables(&self) {
+        self.tables.borrow_mut().keep();
+    }
+
+    /// Forgets a schema that may have been rolled back.
+    pub fn forget_uncommitted_tables(&self) {
+        let mut tables = self.tables.borrow_mut();
+        tables.distrust_triggers();
+        if tables.is_uncommitted() {
+            *tables = Tables::default();
         }
     }
 
@@ -246,9 +262,19 @@ impl State {
         self.tables.borrow_mut().settle(changes);
     }
 
+    /// The schema may have changed although the count of changes did not move.
+    pub fn distrust_tables(&self) {
+        self.tables.borrow_mut().distrust();
+    }
+
     /// Whether the application has triggers, which may write to a row while its write is being recorded.
-    pub fn has_other_triggers(&self) -> bool {
-        self.tables.borrow().has_other_triggers()
+    pub fn has_other_triggers(&self) -> Result<bool> {
+        let mut tables = self.tables.borrow_mut();
+        if !tables.are_triggers_checked() {
+            let is_heard = self.is_enlisted.get() || !self.store.connection.is_writing(c"temp");
+            tables.check_triggers(&self.store, self.store.temp_version()?, is_heard)?;
+        }
+        Ok(tables.has_other_triggers())
     }
 
     /// Forgets what is known of the schema.

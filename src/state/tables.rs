@@ -14,9 +14,13 @@ use std::rc::Rc;
 pub struct Tables {
     schema_version: Option<i64>,
     checked_at: Option<i64>,
-    /// Whether another schema was seen inside of the open transaction, which may be rolled back
-    has_changed_inside: bool,
+    /// Whether the open transaction may have made this version
+    is_uncommitted: bool,
     has_other_triggers: bool,
+    /// The version of the temporary schema, whose triggers count, too
+    temp_version: Option<i64>,
+    /// Whether it was asked for since the schema was last checked
+    are_triggers_checked: bool,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
     /// The table that was asked for last, as it was spelled
@@ -29,34 +33,49 @@ impl Tables {
         self.checked_at == Some(changes)
     }
 
-    /// Takes note of the schema's version and says whether it is another one, which empties the cache.
-    pub fn check(&mut self, store: &Store, schema_version: i64) -> Result<bool> {
+    /// Takes note of the schema's version; another one empties the cache.
+    pub fn check(&mut self, schema_version: i64, is_uncommitted: bool) {
         self.checked_at = None;
-        let is_other = self.schema_version != Some(schema_version);
-        if is_other {
-            let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
-            let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
+        self.are_triggers_checked = false;
+        if self.schema_version != Some(schema_version) {
             *self = Tables {
                 schema_version: Some(schema_version),
-                has_other_triggers: has_other_triggers.unwrap_or_default(),
+                is_uncommitted,
                 ..Tables::default()
             };
         }
-        Ok(is_other)
     }
 
-    /// The schema that was just checked may be one of the open transaction only.
-    pub fn note_change_inside_transaction(&mut self) {
-        self.has_changed_inside = true;
-    }
-
-    /// The open transaction is over, or was undone in part. A schema of its own may come back under a number
-    /// that is known for another.
-    pub fn forget_change_inside_transaction(&mut self, is_undone: bool) {
-        if self.has_changed_inside && is_undone {
-            self.schema_version = None;
+    /// Takes note of the temporary schema's version, for as long as its rollback is heard of.
+    pub fn check_triggers(&mut self, store: &Store, version: i64, is_heard: bool) -> Result<()> {
+        if self.temp_version != Some(version) {
+            let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
+            let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
+            self.has_other_triggers = has_other_triggers.unwrap_or_default();
+            self.temp_version = is_heard.then_some(version);
         }
-        self.has_changed_inside &= is_undone;
+        self.are_triggers_checked = true;
+        Ok(())
+    }
+
+    /// Whether the application's triggers are known as they are in the running statement.
+    pub fn are_triggers_checked(&self) -> bool {
+        self.are_triggers_checked
+    }
+
+    /// The temporary schema may have been rolled back.
+    pub fn distrust_triggers(&mut self) {
+        self.temp_version = None;
+    }
+
+    /// No rollback takes the schema back any more.
+    pub fn keep(&mut self) {
+        self.is_uncommitted = false;
+    }
+
+    /// Whether a rollback may take the schema back that the cache belongs to.
+    pub fn is_uncommitted(&self) -> bool {
+        self.is_uncommitted
     }
 
     /// The version of the schema that the cache belongs to.

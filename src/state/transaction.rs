@@ -398,23 +398,8 @@ impl State {
         self.flush_keeping_rowid()
     }
 
-    /// SQLite: the transaction was committed.
-    pub fn on_commit(&self) {
-        self.tables
-            .borrow_mut()
-            .forget_change_inside_transaction(false);
-        self.end();
-    }
-
-    /// SQLite: the transaction was rolled back.
-    pub fn on_rollback(&self) {
-        self.tables
-            .borrow_mut()
-            .forget_change_inside_transaction(true);
-        self.end();
-    }
-
-    fn end(&self) {
+    /// SQLite: the transaction is over.
+    pub fn on_end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
         self.distrust_layout();
@@ -500,7 +485,6 @@ impl State {
         drop(guard);
         self.distrust_layout();
         let mut tables = self.tables.borrow_mut();
-        tables.forget_change_inside_transaction(true);
         if has_registered {
             *tables = Tables::default();
         }

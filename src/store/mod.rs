@@ -42,6 +42,7 @@ pub enum Slot {
     SiteAdd,
     MasterGet,
     SchemaVersion,
+    TempVersion,
     CastReal,
     CastText,
     Enlist,
@@ -66,6 +67,7 @@ impl Slot {
             Slot::SiteAdd => sql::SITE_ADD,
             Slot::MasterGet => sql::MASTER_GET,
             Slot::SchemaVersion => sql::SCHEMA_VERSION,
+            Slot::TempVersion => sql::TEMP_VERSION,
             Slot::CastReal => sql::CAST_REAL,
             Slot::CastText => sql::CAST_TEXT,
             Slot::Enlist => sql::ENLIST,
@@ -128,9 +130,16 @@ impl Store {
 
     /// Moves with every change of the schema.
     pub fn schema_version(&self) -> Result<i64> {
-        let version = self.with(Slot::SchemaVersion, |pragma| {
-            pragma.first([], |row| row.integer(0))
-        })?;
+        self.version(Slot::SchemaVersion)
+    }
+
+    /// Moves with every change of the temporary schema.
+    pub fn temp_version(&self) -> Result<i64> {
+        self.version(Slot::TempVersion)
+    }
+
+    fn version(&self, slot: Slot) -> Result<i64> {
+        let version = self.with(slot, |pragma| pragma.first([], |row| row.integer(0)))?;
         Ok(version.unwrap_or_default())
     }
 

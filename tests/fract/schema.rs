@@ -305,6 +305,33 @@ fn a_session_that_fails_brings_the_view_back() {
 }
 
 #[test]
+fn rows_written_in_a_session_that_commit_ends_are_placed_and_recorded() {
+    let connection = replicated();
+    exec(
+        &connection,
+        "BEGIN;
+         SELECT crsql_begin_alter('t');
+         ALTER TABLE t DROP COLUMN txt;
+         INSERT INTO t VALUES (3, 'l', 1), (4, 'l', -1), (5, 'm', 1);
+         SAVEPOINT inner;
+         UPDATE t SET pos = 1 WHERE k = 1;
+         COMMIT",
+    );
+    assert_eq!(objects(&connection), objects_of("t"));
+    let first: Vec<String> = column(&connection, "SELECT k FROM t WHERE list = 'l' ORDER BY pos");
+    assert_eq!(first.first().map(String::as_str), Some("4"));
+    assert_eq!(first.len(), 4);
+    assert_eq!(
+        one::<i64>(
+            &connection,
+            "SELECT count(*) FROM crsql_changes WHERE cid = 'pos' AND typeof(val) <> 'text'"
+        ),
+        0
+    );
+    check_partial(&connection, &["t"]);
+}
+
+#[test]
 fn ordering_by_other_columns_inside_a_session_is_kept() {
     let connection = replicated();
     exec(&connection, "SELECT crsql_begin_alter('t')");

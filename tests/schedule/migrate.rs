@@ -175,7 +175,7 @@ impl World {
             rows: vec![table.key.iter().map(key).collect::<Vec<Value>>()],
             conflict: OnConflict::Abort,
         };
-        let is_seeded = place % 2 == 0 && self.nodes[node].seeds_tables;
+        let is_seeded = place.is_multiple_of(2) && self.nodes[node].seeds_tables;
         if is_seeded {
             let tables = self.nodes[node].model.tables();
             self.run(node, &sql::statement(&seed, &tables).inlined())?;

@@ -72,7 +72,11 @@ pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     let note = state.take_note(crr.id, &key);
-    if !state.is_capturing() || note == Some(Note::Recorded) {
+    if !state.is_capturing() {
+        state.note_unrecorded(&crr, &key)?;
+        return Ok(Value::Null);
+    }
+    if note == Some(Note::Recorded) {
         return Ok(Value::Null);
     }
     // The trigger knows the columns that were captured before it noticed others.
@@ -299,8 +303,14 @@ fn record(state: &State, crr: &Rc<Crr>, mut update: Update) -> Result<Value> {
     if is_moved {
         state.take_note(crr.id, old_key);
     }
-    let is_idle = !is_moved && update.changed.is_empty() && update.names_all;
-    if !state.is_capturing() || is_idle {
+    if !state.is_capturing() {
+        state.note_unrecorded(crr, old_key)?;
+        if is_moved {
+            state.note_unrecorded(crr, new_key)?;
+        }
+        return Ok(Value::Null);
+    }
+    if !is_moved && update.changed.is_empty() && update.names_all {
         return Ok(Value::Null);
     }
     let crr = begin(state, crr, None)?;
@@ -445,11 +455,13 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     state.take_note(crr.id, &key);
-    if state.is_capturing() {
-        let crr = begin(state, &crr, None)?;
-        record_delete(state, &crr, &key)?;
-        state.settle();
+    if !state.is_capturing() {
+        state.note_unrecorded(&crr, &key)?;
+        return Ok(Value::Null);
     }
+    let crr = begin(state, &crr, None)?;
+    record_delete(state, &crr, &key)?;
+    state.settle();
     Ok(Value::Null)
 }
 

@@ -41,6 +41,9 @@ mod code {
     pub(super) const ERROR: i32 = 1;
     pub(super) const INTERNAL: i32 = 2;
     pub(super) const ABORT: i32 = 4;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
     pub(super) const INTERRUPT: i32 = 9;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const CONSTRAINT: i32 = 19;
@@ -70,6 +73,14 @@ impl Error {
     /// Whether the application interrupted the work.
     pub fn is_interrupt(&self) -> bool {
         self.code() & 0xff == code::INTERRUPT
+    }
+
+    /// Whether the file can't be written to, now or by this connection.
+    pub fn is_about_writing(&self) -> bool {
+        matches!(
+            self.code() & 0xff,
+            code::BUSY | code::LOCKED | code::READONLY
+        )
     }
 
     /// Whether the change itself is at fault: it doesn't fit its table, or a constraint or trigger refuses it.

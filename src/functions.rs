@@ -4,10 +4,12 @@ use crate::capture;
 use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::fract;
 use crate::keys;
 use crate::migrate::{self, session};
+use crate::reconcile;
 use crate::repair;
 use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Gate, Trust, register, unregister};
@@ -76,6 +78,8 @@ const FUNCTIONS: &[(&str, Trust, Body<State>)] = &[
         fract::fix_conflict,
     ),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_digest", Trust::DirectOnly, digest::digest),
+    ("crsql_reconcile", Trust::DirectOnly, reconcile::reconcile),
     ("crsql_upgrade", Trust::DirectOnly, upgrade::upgrade),
     ("crsql_after_insert", Trust::Innocuous, upgrade::replaced),
     ("crsql_after_update", Trust::Innocuous, upgrade::replaced),

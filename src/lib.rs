@@ -5,8 +5,8 @@
 //! ```text
 //! entry, functions
 //! changes, check, status, unpack, transaction_table, clset   virtual tables
-//! migrate  upgrade          changes of the schema; taking over databases of cr-sqlite
-//! capture  apply  convert  fract  keys  repair   local writes, merges, registration, ordered lists, new keys, mending
+//! migrate  upgrade  reconcile   changes of the schema; databases of cr-sqlite; making two databases equal
+//! capture  apply  convert  digest  fract  keys  repair   local writes, merges, registration, digests, lists, keys, mending
 //! state                     what is known of one connection
 //! store -> schema           internal tables; what a replicated table is
 //! sqlite   sql              the C boundary; SQL texts
@@ -25,12 +25,14 @@ mod check;
 mod clset;
 mod convert;
 pub mod crdt;
+mod digest;
 pub mod entry;
 mod error;
 mod fract;
 mod functions;
 mod keys;
 mod migrate;
+mod reconcile;
 mod repair;
 mod schema;
 mod sql;

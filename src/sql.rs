@@ -5,9 +5,13 @@ use std::fmt::Write;
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
-        $($(#[$doc])* pub const $name: &str = include_str!(concat!("../sql/", $file));)*
+        $($(#[$doc])* pub const $name: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $file));)*
     };
 }
+
+mod digests;
+
+pub use digests::*;
 
 /// The tables every database has, in the order of their making.
 pub const BOOTSTRAP: [&str; 14] = [
@@ -529,6 +533,16 @@ pub fn join(separator: &str, items: impl IntoIterator<Item = String>) -> String 
 /// `row."name"`.
 pub fn column_of(row: &str, name: &str) -> String {
     format!("{row}.{}", quoted(name))
+}
+
+/// A column to be sorted by, BINARY like the key's index.
+pub fn ordered(row: &str, name: &str) -> String {
+    format!("{} COLLATE BINARY", column_of(row, name))
+}
+
+/// A column compared with a parameter, BINARY like the key's index.
+pub fn compared(row: &str, name: &str, comparison: &str, parameter: usize) -> String {
+    format!("{} {comparison} ?{parameter}", ordered(row, name))
 }
 
 /// The condition that row `t` has the key in the parameters from `first` on. BINARY, like the key's index,

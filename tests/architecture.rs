@@ -19,10 +19,12 @@ const LAYERS: [(&[&str], bool); 9] = [
     (&["store"], false),
     (&["state"], false),
     (
-        &["capture", "apply", "convert", "fract", "keys", "repair"],
+        &[
+            "capture", "apply", "convert", "digest", "fract", "keys", "repair",
+        ],
         false,
     ),
-    (&["migrate", "upgrade"], false),
+    (&["migrate", "upgrade", "reconcile"], false),
     (
         &[
             "changes",

@@ -32,7 +32,7 @@ pub(super) struct Incoming<'a> {
 }
 
 /// A row of `crsql_changes` as values, by the indexes of `change::column`.
-pub(super) type Row<'a> = [ValueRef<'a>; 9];
+pub type Row<'a> = [ValueRef<'a>; column::COUNT];
 
 /// What came.
 pub(super) enum Received<'a> {

@@ -12,21 +12,37 @@ use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
 use crate::crdt::value::Value;
 use crate::error::{Error, Result};
 use crate::schema::crr::{slot, write_slot};
-use crate::schema::{Crr, late};
+use crate::schema::{Crr, Key, late};
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::value::Arguments;
 use crate::state::transaction::Planned;
 use crate::state::{HeldRow, State};
 use incoming::{Incoming, Received};
+
+pub use incoming::Row;
 use std::rc::Rc;
+
+/// The table and the key that a change is about; none if the table is not here.
+pub fn identify(state: &State, row: &Row<'_>) -> Result<Option<(Rc<Crr>, Key)>> {
+    Ok(match incoming::read(state, row)? {
+        Received::Change(change) | Received::UnknownColumn(change, _) => {
+            Some((change.crr, change.key))
+        }
+        Received::UnknownTable(_) => None,
+    })
+}
 
 /// Merges one change; 0 if it was ignored or parked, else a number that is not 0.
 pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
+    merge_row(state, &std::array::from_fn(|index| arguments.get(index)))
+}
+
+/// Merges one change.
+pub fn merge_row(state: &State, row: &Row<'_>) -> Result<i64> {
     if state.is_parked_due()? {
         parked::replay(state)?;
     }
-    let row = std::array::from_fn(|index| arguments.get(index));
-    let applied = match incoming::read(state, &row)? {
+    let applied = match incoming::read(state, row)? {
         Received::Change(incoming) => apply_change(state, &incoming)?,
         Received::UnknownTable(unknown) => {
             parked::check(state, &unknown)?;

@@ -32,7 +32,7 @@ const RESERVED_NAMES: [&str; 12] = [
     "crsql_parked_changes",
 ];
 
-const RESERVED_BEGINNINGS: [&str; 2] = ["crsql_rows_", "sqlite_"];
+const RESERVED_BEGINNINGS: [&str; 3] = ["crsql_rows_", "crsql_digest_", "sqlite_"];
 
 /// Makes `name` a replicated table; its rows become changes of this database. A table that is one stays one,
 /// with the columns that it has by now.

@@ -13,6 +13,8 @@ use std::rc::Rc;
 /// Registers the columns of a table that was made anew. Columns that are new are like added ones, and what
 /// they hold beside their default is a write of this database.
 pub fn take_over(state: &State, crr: &Crr) -> Result<()> {
+    // What its rows hold by now is in no log.
+    state.store.forget_tree(crr.id)?;
     state.register(crr, true)?;
     let registered = state.reread(crr)?;
     registration::replace_triggers(state, &registered, Phase::Steady)?;

@@ -40,7 +40,7 @@ pub fn unregister(state: &State, id: TableId) -> Result<()> {
     ] {
         connection.prepare(text)?.run([ValueRef::Integer(id.0)])?;
     }
-    Ok(())
+    state.store.forget_tree(id)
 }
 
 /// Forgets tables that were dropped, and what is left of a table that lost its triggers and is about to be made

@@ -4,6 +4,9 @@
 
 pub mod change;
 pub mod clock;
+pub mod digest;
 pub mod key;
 pub mod merge;
+pub mod message;
+pub mod order;
 pub mod value;

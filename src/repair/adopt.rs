@@ -60,6 +60,8 @@ pub fn adopt(state: &State, crr: &Rc<Crr>, scope: Scope) -> Result<u64> {
             )));
         }
         let crr = triggers::restore(state, crr)?;
+        // Values may have been changed as well, which nothing shows.
+        state.store.forget_tree(crr.id)?;
         record_differences(state, &crr, scope)
     });
     state.forget_tables();

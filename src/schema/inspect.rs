@@ -178,6 +178,15 @@ impl DeclaredTable {
         ))
     }
 
+    /// Whether no constraint but that of the key can make SQLite replace a row.
+    pub fn has_one_unique_index(&self, connection: Connection) -> Result<bool> {
+        match self.check_unique_indexes(connection) {
+            Ok(()) => Ok(true),
+            Err(Error::Table(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn check_unique_indexes(&self, connection: Connection) -> Result<()> {
         let indexes = rows(connection, sql::INDEXES, &self.name, |row| {
             (row.text(0), row.integer(1) != 0, row.text(2))

@@ -14,6 +14,7 @@ pub mod held;
 pub mod notes;
 mod records;
 mod registry;
+pub mod rows;
 pub mod tables;
 pub mod transaction;
 
@@ -21,7 +22,7 @@ pub use held::HeldRow;
 
 use crate::crdt::change::TableId;
 use crate::error::{Error, Result};
-use crate::schema::Crr;
+use crate::schema::{Crr, Key};
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
@@ -227,7 +228,9 @@ impl State {
         if is_uncommitted {
             self.enlist()?;
         }
-        self.tables.borrow_mut().check(version, is_uncommitted);
+        self.tables
+            .borrow_mut()
+            .check(&self.store, version, is_uncommitted)?;
         if is_known {
             Ok(())
         } else {
@@ -275,6 +278,24 @@ impl State {
             tables.check_triggers(&self.store, self.store.temp_version()?, is_heard)?;
         }
         Ok(tables.has_other_triggers())
+    }
+
+    /// The version of the schema if a digest was ever asked for, so that there are trees to keep right.
+    pub fn schema_with_digests(&self) -> Result<Option<i64>> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().schema_with_digests())
+    }
+
+    /// Notes a write that is not recorded, for the digests: no log entry will tell of it. What a merge itself
+    /// writes has one.
+    pub fn note_unrecorded(&self, crr: &Crr, key: &Key) -> Result<()> {
+        let is_merged = self.is_merging.get() && !self.has_other_triggers()?;
+        if is_merged || self.schema_with_digests()?.is_none() {
+            return Ok(());
+        }
+        self.store.touch(crr.id, key)?;
+        self.settle();
+        Ok(())
     }
 
     /// Forgets what is known of the schema.

@@ -21,6 +21,8 @@ pub struct Tables {
     temp_version: Option<i64>,
     /// Whether it was asked for since the schema was last checked
     are_triggers_checked: bool,
+    /// Whether digests are kept
+    has_digests: bool,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
     /// The table that was asked for last, as it was spelled
@@ -34,16 +36,23 @@ impl Tables {
     }
 
     /// Takes note of the schema's version; another one empties the cache.
-    pub fn check(&mut self, schema_version: i64, is_uncommitted: bool) {
+    pub fn check(
+        &mut self,
+        store: &Store,
+        schema_version: i64,
+        is_uncommitted: bool,
+    ) -> Result<()> {
         self.checked_at = None;
         self.are_triggers_checked = false;
         if self.schema_version != Some(schema_version) {
             *self = Tables {
                 schema_version: Some(schema_version),
                 is_uncommitted,
+                has_digests: store.has_digests()?,
                 ..Tables::default()
             };
         }
+        Ok(())
     }
 
     /// Takes note of the temporary schema's version, for as long as its rollback is heard of.
@@ -86,6 +95,11 @@ impl Tables {
     /// Whether the application has triggers.
     pub fn has_other_triggers(&self) -> bool {
         self.has_other_triggers
+    }
+
+    /// The version of the schema at the last check, if a digest was ever asked for.
+    pub fn schema_with_digests(&self) -> Option<i64> {
+        self.schema_version.filter(|_| self.has_digests)
     }
 
     /// Lets go of statements that triggers of the application are part of: such a trigger may use

@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod bootstrap;
+pub mod digest;
 pub mod foreign;
 pub mod log;
 pub mod row_clock;
@@ -47,6 +48,19 @@ pub enum Slot {
     CastText,
     Enlist,
     ParkedAny,
+    LogScanAfter,
+    DigestState,
+    DigestTouch,
+    DigestTree,
+    DigestNodeFrom,
+    DigestNodeAfter,
+    DigestNodeBefore,
+    DigestNodeRange,
+    DigestPutNode,
+    DigestRemoveNodes,
+    DigestPutDead,
+    DigestRemoveDead,
+    DigestDeadRange,
 }
 
 impl Slot {
@@ -72,6 +86,19 @@ impl Slot {
             Slot::CastText => sql::CAST_TEXT,
             Slot::Enlist => sql::ENLIST,
             Slot::ParkedAny => sql::PARKED_ANY,
+            Slot::LogScanAfter => sql::LOG_SCAN_AFTER,
+            Slot::DigestState => sql::DIGEST_STATE,
+            Slot::DigestTouch => sql::DIGEST_TOUCH,
+            Slot::DigestTree => sql::DIGEST_TREE,
+            Slot::DigestNodeFrom => sql::DIGEST_NODE_FROM,
+            Slot::DigestNodeAfter => sql::DIGEST_NODE_AFTER,
+            Slot::DigestNodeBefore => sql::DIGEST_NODE_BEFORE,
+            Slot::DigestNodeRange => sql::DIGEST_NODE_RANGE,
+            Slot::DigestPutNode => sql::DIGEST_PUT_NODE,
+            Slot::DigestRemoveNodes => sql::DIGEST_REMOVE_NODE_RANGE,
+            Slot::DigestPutDead => sql::DIGEST_PUT_DEAD,
+            Slot::DigestRemoveDead => sql::DIGEST_REMOVE_DEAD,
+            Slot::DigestDeadRange => sql::DIGEST_DEAD_RANGE,
         }
     }
 }

@@ -149,6 +149,12 @@ impl Table {
         self.columns[self.cells[cell]].is_late
     }
 
+    /// Were there ever cells?
+    pub fn had_cells(&self) -> bool {
+        let mut columns = self.columns.iter().enumerate();
+        columns.any(|(index, column)| !column.generated && !self.key.contains(&index))
+    }
+
     pub fn has_rowid(&self) -> bool {
         !self.create.contains("WITHOUT ROWID")
     }

@@ -317,24 +317,28 @@ impl Replica {
         let definition = &tables[table];
         let mut key_values = key::unpack(key).expect("a key of the model");
         let mut cells = self.row_mut(table, key).values.clone().expect("a live row");
+        let place_of = |column| definition.key.iter().position(|key| *key == column);
+        let mut values = Vec::new();
         for (column, assign) in set {
-            let place = match definition
-                .key
-                .iter()
-                .position(|key_column| key_column == column)
-            {
-                Some(position) => &mut key_values[position],
-                None => &mut cells[cell_index(definition, *column)],
+            let old = match place_of(*column) {
+                Some(position) => &key_values[position],
+                None => &cells[cell_index(definition, *column)],
             };
-            let value = match (assign, &*place) {
+            let value = match (assign, old) {
                 (Assign::To(value), _) => value.bound(),
                 (Assign::Add(number), Value::Integer(integer)) => Value::Integer(integer + number),
                 (Assign::Add(_), other) => other.clone(),
             };
-            let column = &definition.columns[*column];
-            *place = column.rule.store(&value).map_err(|_| Violation::Type)?;
-            if !check(column, place, conflict)? {
+            let rule = definition.columns[*column].rule;
+            values.push(rule.store(&value).map_err(|_| Violation::Type)?);
+        }
+        for ((column, _), mut value) in set.iter().zip(values) {
+            if !check(&definition.columns[*column], &mut value, conflict)? {
                 return Ok(None);
+            }
+            match place_of(*column) {
+                Some(position) => key_values[position] = value,
+                None => cells[cell_index(definition, *column)] = value,
             }
         }
         Ok(Some(NewRow {

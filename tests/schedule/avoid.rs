@@ -2,7 +2,7 @@
 
 use crate::model::replica::Replica;
 use crate::model::schema::{Ddl, Migration};
-use crate::model::statement::{Assign, OnConflict, Statement};
+use crate::model::statement::{Assign, OnConflict, Statement, Targets};
 use crate::model::table::Table;
 use crate::model::value::Value;
 use crate::model::write::integer_key;
@@ -23,6 +23,10 @@ fn is_seen_incompletely(model: &Replica, statement: &Statement) -> bool {
         Statement::Update { .. } | Statement::Upsert { .. }
     );
     let is_uncaptured = |cell: usize| table.uncaptured.contains(&table.cells[cell]);
+    // A row that an earlier target moved, and so wrote, may be the next target.
+    if may_move_targets(table, statement) && !table.uncaptured.is_empty() {
+        return true;
+    }
     may_update
         && model.keys(place).iter().any(|key| {
             let cells = model.row(place, key).map_or(&[][..], |row| &row.cells);
@@ -32,6 +36,15 @@ fn is_seen_incompletely(model: &Replica, statement: &Statement) -> bool {
                 .filter(|(_, event)| event.is_some());
             set.any(|(cell, _)| is_uncaptured(cell))
         })
+}
+
+/// Does an UPDATE of several rows write their keys?
+fn may_move_targets(table: &Table, statement: &Statement) -> bool {
+    let Statement::Update { targets, set, .. } = statement else {
+        return false;
+    };
+    let is_one = matches!(targets, Targets::Keys(keys) if keys.len() == 1);
+    !is_one && set.iter().any(|(column, _)| table.key.contains(column))
 }
 
 /// A column that is dropped and added again inside one alter session may or may not be taken for the old one: nothing tells

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::replica::{Change, Replica, SENTINEL};
+use crate::model::replica::{Change, Replica, Row, SENTINEL};
 
 use super::database::Database;
 use super::run::Outcome;
@@ -101,16 +101,21 @@ pub fn compare_parked(model: &Replica, got: &[(String, String, usize)]) -> Outco
     Err(format!("parked: expected {expected:?}\n  got {got:?}"))
 }
 
-/// The changes without those that only say that a row of a first life is there, because the columns that said so were
-/// dropped. Such a row has exactly one if nothing else tells of it; which place it has depends on what was dropped.
+/// The changes without those that only say that a row of a first life is there. Where columns came and went, such a row has
+/// exactly one if none of its cells tells of it, and at most one else; which place it has depends on what was dropped.
 fn without_announcements(model: &Replica, changes: &[Change]) -> Outcome<Vec<Change>> {
+    let is_implied = |table: usize, row: &Row| {
+        let table = model.table(table);
+        let sentinel = row.sentinel.as_ref();
+        let is_first_life = sentinel.is_none_or(|sentinel| sentinel.version == 1);
+        table.leaves_gaps && table.had_cells() && row.values.is_some() && is_first_life
+    };
     let mut announced = BTreeSet::new();
     let mut others = Vec::new();
     for change in changes {
         let place = model.find_table(&change.table).filter(|place| {
             let row = model.row(*place, &change.pk);
-            let is_implied = row.is_some_and(|row| row.values.is_some() && row.sentinel.is_none());
-            is_implied && model.table(*place).leaves_gaps
+            row.is_some_and(|row| is_implied(*place, row))
         });
         let is_birth = change.cid == SENTINEL && (change.cl, change.col_version) == (1, 1);
         match place.filter(|_| is_birth) {
@@ -122,7 +127,9 @@ fn without_announcements(model: &Replica, changes: &[Change]) -> Outcome<Vec<Cha
         }
     }
     let rows = model.state.rows.iter();
-    let mut silent = rows.filter(|(_, row)| row.is_silent());
+    let mut silent = rows.filter(|((table, _), row)| {
+        is_implied(*table, row) && row.cells.iter().all(Option::is_none)
+    });
     match silent.find(|(place, _)| !announced.contains(place)) {
         Some(((table, key), _)) => {
             let table = &model.table(*table).name;

@@ -110,9 +110,11 @@ impl Generator {
                     .random
                     .between(1, if transaction.is_some() { 7 } else { 2 });
                 let is_savepoint_allowed = transaction.is_some();
-                let actions = (0..count)
-                    .map(|_| self.action(replica, is_savepoint_allowed))
-                    .collect();
+                let mut actions = Vec::new();
+                if is_savepoint_allowed && self.has_migrations && self.random.percent(12) {
+                    actions = self.replay_twice();
+                }
+                actions.extend((0..count).map(|_| self.action(replica, is_savepoint_allowed)));
                 Step::Work {
                     replica,
                     connection,
@@ -127,6 +129,24 @@ impl Generator {
             },
             _ => Step::Reopen { replica },
         }
+    }
+
+    /// What waits for a plain change of the schema is merged, which is undone, and merged again.
+    fn replay_twice(&mut self) -> Vec<Action> {
+        let migrating = Migrating {
+            is_session: false,
+            before: Vec::new(),
+            after: Vec::new(),
+            end: End::Alter { by_old_name: false },
+        };
+        let merge = || Action::Quiet(MERGE_OWN_CHANGES.to_owned());
+        vec![
+            Action::Migrate(migrating),
+            Action::Savepoint,
+            merge(),
+            Action::RollbackTo(0),
+            merge(),
+        ]
     }
 
     fn bounds(&mut self) -> Bounds {

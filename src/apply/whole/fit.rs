@@ -97,6 +97,11 @@ pub(super) fn with_key_values<T>(
     if let Key::Rowid(rowid) = key {
         return work(&[ValueRef::Integer(*rowid)]);
     }
+    if let ([value], [column]) = (came, &crr.key_columns[..])
+        && is_stored_form(*value, column.affinity)
+    {
+        return work(&[canonical(*value, column.affinity)]);
+    }
     let all = came.iter().zip(&crr.key_columns);
     let mut checked = all.clone();
     if checked.all(|(value, column)| is_stored_form(*value, column.affinity)) {

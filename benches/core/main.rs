@@ -8,9 +8,11 @@
 //! cargo bench --bench core                the table of ratios and bounds (default)
 //! cargo bench --bench core -- growth      cost per row while the table grows, and beside a table of tombstones
 //! cargo bench --bench core -- floors      what triggers, a log and records cost without the extension
-//! cargo bench --bench core -- table growth floors
+//! cargo bench --bench core -- changesets  making and applying changesets
+//! cargo bench --bench core -- table growth floors changesets
 //! ```
 
+mod changesets;
 mod clock;
 mod floors;
 mod growth;
@@ -40,6 +42,7 @@ fn run(settings: &Settings) -> Outcome<()> {
             Group::Ratios => ratios::run(settings)?,
             Group::Growth => growth::run(settings)?,
             Group::Floors => floors::run(settings)?,
+            Group::Changesets => changesets::run(settings)?,
         }
     }
     Ok(())

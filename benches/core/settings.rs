@@ -11,6 +11,7 @@ pub enum Group {
     Ratios,
     Growth,
     Floors,
+    Changesets,
 }
 
 /// Sizes and places, equal for both sides of every ratio.
@@ -81,10 +82,12 @@ fn groups_from_arguments() -> Outcome<Vec<Group>> {
             "table" => groups.push(Group::Ratios),
             "growth" => groups.push(Group::Growth),
             "floors" => groups.push(Group::Floors),
+            "changesets" => groups.push(Group::Changesets),
             other => {
-                return Err(
-                    format!("unknown argument {other}: say table, growth or floors").into(),
-                );
+                return Err(format!(
+                    "unknown argument {other}: say table, growth, floors or changesets"
+                )
+                .into());
             }
         }
     }

@@ -141,7 +141,7 @@ pub fn replace_triggers(state: &State, crr: &Crr, phase: Phase) -> Result<()> {
 
 /// Whether somebody dropped triggers of the table.
 pub fn lacks_triggers(state: &State, crr: &Crr) -> Result<bool> {
-    let made = triggers::creation(crr, state.database(), Phase::Steady).len();
+    let made = triggers::creation(crr, state.database()?, Phase::Steady).len();
     Ok(crr.sessions == 0 && trigger_names(state, crr.id)?.len() < made)
 }
 

@@ -218,6 +218,8 @@ texts! {
     LATE_NEW = "late/new.sql";
     /// What a new row holds in it.
     LATE_INSERT = "late/insert.sql";
+    /// The value of a DEFAULT.
+    DEFAULT = "table/default.sql";
     /// Whether a table has rows beside one.
     HAS_ROWS_BESIDE = "table/has_rows_beside.sql";
     /// Whether a table has rows.

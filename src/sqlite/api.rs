@@ -108,7 +108,7 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
     let required = require!(table:
         bind_blob64, bind_double, bind_int64, bind_null, bind_text64, changes64,
         clear_bindings, close_v2,
-        column_blob, column_bytes, column_double, column_int64, column_text, column_type,
+        column_int64,
         column_value, create_function_v2, create_module_v2, db_config, declare_vtab,
         errmsg, extended_errcode, finalize, free, last_insert_rowid, malloc64, next_stmt, open_v2, prepare_v3, randomness, reset,
         result_blob64, result_double, result_error, result_error_code, result_int64, result_null,

@@ -2,7 +2,7 @@
 
 use super::api::{self, call};
 use super::connection::Connection;
-use super::value::{Destructor, bytes, dangling_if_empty, transient};
+use super::value::{Destructor, dangling_if_empty, read, transient};
 use crate::crdt::value::ValueRef;
 use crate::error::Result;
 use sqlite_loadable::ext::sqlite3_stmt;
@@ -159,24 +159,10 @@ impl Statement {
 
     /// A column of the current row.
     pub fn value(&self, column: usize) -> ValueRef<'_> {
-        let (statement, column) = (self.handle, column as i32);
-        // SAFETY: the statement is live, and the bytes stay valid until it is stepped or reset, which
-        // borrows it mutably.
-        unsafe {
-            match call!(column_type(statement, column)) {
-                api::SQLITE_INTEGER => ValueRef::Integer(call!(column_int64(statement, column))),
-                api::SQLITE_FLOAT => ValueRef::Real(call!(column_double(statement, column))),
-                api::SQLITE_TEXT => {
-                    let text = call!(column_text(statement, column));
-                    ValueRef::Text(bytes(text.cast(), call!(column_bytes(statement, column))))
-                }
-                api::SQLITE_BLOB => {
-                    let blob = call!(column_blob(statement, column));
-                    ValueRef::Blob(bytes(blob.cast(), call!(column_bytes(statement, column))))
-                }
-                _ => ValueRef::Null,
-            }
-        }
+        // SAFETY: the statement is live, and the value stays valid and unchanged until it is stepped or reset,
+        // which borrows it mutably. SQLite calls us under the mutex of the connection, as a value must be
+        // read; taking it once instead of for each part of the value is much of the time of a scan.
+        unsafe { read(call!(column_value(self.handle, column as i32))) }
     }
 }
 

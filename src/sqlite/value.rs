@@ -68,7 +68,7 @@ impl<'a> Arguments<'a> {
 
 /// # Safety
 /// `value` is a protected value that stays valid and unchanged for `'a`.
-unsafe fn read<'a>(value: *mut sqlite3_value) -> ValueRef<'a> {
+pub(super) unsafe fn read<'a>(value: *mut sqlite3_value) -> ValueRef<'a> {
     // SAFETY: promised by the caller; SQLite gives pointers that are valid for the length it reports.
     unsafe {
         match call!(value_type(value)) {
@@ -89,7 +89,7 @@ unsafe fn read<'a>(value: *mut sqlite3_value) -> ValueRef<'a> {
 
 /// # Safety
 /// A pointer that is not null is valid for `length` bytes for `'a`.
-pub(super) unsafe fn bytes<'a>(pointer: *const u8, length: i32) -> &'a [u8] {
+unsafe fn bytes<'a>(pointer: *const u8, length: i32) -> &'a [u8] {
     match usize::try_from(length) {
         // SAFETY: promised by the caller.
         Ok(length) if !pointer.is_null() => unsafe { slice::from_raw_parts(pointer, length) },

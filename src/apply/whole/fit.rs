@@ -12,13 +12,14 @@ use crate::state::State;
 
 /// Whether a column of this affinity stores the value as it is.
 pub(super) fn is_stored_form(value: ValueRef<'_>, affinity: Affinity) -> bool {
-    match (value, affinity) {
-        (_, Affinity::None) | (ValueRef::Null | ValueRef::Blob(_), _) => true,
-        (ValueRef::Text(_), Affinity::Text) => true,
-        (ValueRef::Integer(_), Affinity::Numeric) => true,
-        (ValueRef::Real(_), Affinity::Real) => true,
-        _ => false,
-    }
+    matches!(
+        (value, affinity),
+        (_, Affinity::None)
+            | (ValueRef::Null | ValueRef::Blob(_), _)
+            | (ValueRef::Text(_), Affinity::Text)
+            | (ValueRef::Integer(_), Affinity::Numeric)
+            | (ValueRef::Real(_), Affinity::Real)
+    )
 }
 
 impl Merging<'_> {
@@ -95,6 +96,11 @@ pub(super) fn with_key_values<T>(
 ) -> Result<T> {
     if let Key::Rowid(rowid) = key {
         return work(&[ValueRef::Integer(*rowid)]);
+    }
+    if let ([value], [column]) = (came, &crr.key_columns[..])
+        && is_stored_form(*value, column.affinity)
+    {
+        return work(&[canonical(*value, column.affinity)]);
     }
     let all = came.iter().zip(&crr.key_columns);
     let mut checked = all.clone();

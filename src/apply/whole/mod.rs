@@ -101,17 +101,18 @@ impl<'s> Merging<'s> {
 
     /// Merges a row.
     pub(super) fn merge(&mut self, row: &RowView<'_, '_>) -> Result<()> {
-        if self.targets.len() <= row.group {
-            self.targets.resize_with(row.group + 1, || None);
+        let mut targets = std::mem::take(&mut self.targets);
+        if targets.len() <= row.group {
+            targets.resize_with(row.group + 1, || None);
         }
-        let mut target = match self.targets.get_mut(row.group).and_then(Option::take) {
-            Some(target) => target,
-            None => self.find_target(row)?,
+        let outcome = match targets.get_mut(row.group) {
+            Some(Some(target)) => self.merge_into(target, row),
+            Some(place) => self
+                .find_target(row)
+                .and_then(|target| self.merge_into(place.insert(target), row)),
+            None => Ok(()),
         };
-        let outcome = self.merge_into(&mut target, row);
-        if let Some(place) = self.targets.get_mut(row.group) {
-            *place = Some(target);
-        }
+        self.targets = targets;
         outcome
     }
 

@@ -1,0 +1,2 @@
+-- The declared DEFAULT, as an expression.
+SELECT {default}

@@ -97,6 +97,7 @@ impl ChangesetsCursor {
 
 impl Cursor for ChangesetsCursor {
     fn filter(&mut self, _plan: i32, plan_text: &str, arguments: Arguments<'_>) -> Result<()> {
+        self.state.check_layout()?;
         self.given = [const { Value::Null }; ARGUMENT_COUNT];
         for (digit, value) in plan_text.bytes().zip(arguments.iter()) {
             if let Some(place) = self.given.get_mut(usize::from(digit.wrapping_sub(b'0'))) {

@@ -28,14 +28,17 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
             "the crsql_capture functions are for the triggers that crsql_as_crr makes; don't call them".to_owned(),
         ));
     }
-    let crr = match arguments.integer(0) == state.database() {
-        true => state.table(TableId(arguments.integer(1)))?,
-        false => None,
-    };
-    let crr = crr.ok_or_else(|| {
-        Error::Table(
+    if arguments.integer(0) != state.database()? {
+        return Err(Error::Table(
             "this replicated table is not one of the main database: its writes can be recorded only where its \
              file is opened as main; open it on a connection of its own"
+                .to_owned(),
+        ));
+    }
+    let crr = state.table(TableId(arguments.integer(1)))?.ok_or_else(|| {
+        Error::Table(
+            "this table has lost capture triggers, so that its writes can't all be recorded; call crsql_check() to \
+             see which it is, and crsql_adopt('table') to mend it"
                 .to_owned(),
         )
     })?;
@@ -63,7 +66,6 @@ pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         let key = crr.key_of(arguments)?;
         let late = state.late_in_row(&crr, &key)?;
         state.leave_note(crr.id, key, Note::Existing(late));
-        state.settle();
     }
     Ok(Value::Null)
 }
@@ -76,7 +78,11 @@ pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     let note = state.take_note(crr.id, &key);
-    if !state.is_capturing() || note == Some(Note::Recorded) {
+    if !state.is_capturing() {
+        state.note_unrecorded(&crr, &key)?;
+        return Ok(Value::Null);
+    }
+    if note == Some(Note::Recorded) {
         return Ok(Value::Null);
     }
     // The trigger knows the columns that were captured before it noticed others.
@@ -188,8 +194,10 @@ fn next_versions(crr: &Rc<Crr>, clock: &RowClock) -> Vec<(ColumnId, ColumnVersio
 struct Update {
     old_key: Key,
     new_key: Key,
-    /// The captured columns that changed
+    /// The columns that changed, as far as the trigger names them
     changed: Vec<ColumnId>,
+    /// Whether no other column can have changed, or another trigger asks for those
+    names_all: bool,
     /// The late columns that held their default before
     late: Vec<ColumnId>,
 }
@@ -202,12 +210,14 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         rest.take(crr.late_arguments()),
         rest.from(crr.late_arguments()),
     );
-    if old_key != new_key && !sets.is_empty() && crr.captured().len() > COLUMNS_PER_SET {
-        // The trigger of the key records the whole row.
+    let is_one_of_many = !sets.is_empty() && crr.captured().len() > COLUMNS_PER_SET;
+    if old_key != new_key && is_one_of_many {
+        // The trigger of all updates records the whole row.
         return Ok(Value::Null);
     }
     let update = Update {
         changed: changed_columns(&crr, sets),
+        names_all: is_one_of_many || !crr.is_unregistered && !crr.has_uncaptured(),
         late: crr.late_of(late),
         old_key,
         new_key,
@@ -236,7 +246,6 @@ pub fn before(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         if let Some(values) = cells(state, &crr, &key)? {
             state.keep_before(crr.id, key, values);
         }
-        state.settle();
     }
     Ok(Value::Null)
 }
@@ -266,6 +275,7 @@ pub fn after(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         old_key,
         new_key,
         changed,
+        names_all: true,
         late,
     };
     record(state, &crr, update)
@@ -274,7 +284,7 @@ pub fn after(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 /// As SQLite compares values of one class: 0.0 is -0.0.
 fn same(old: &Option<Value>, new: &Option<Value>) -> bool {
     match (old, new) {
-        (Some(old), Some(new)) => late::holds(old.as_ref(), new),
+        (Some(old), Some(new)) => late::is_same(old.as_ref(), new.as_ref()),
         _ => false,
     }
 }
@@ -299,11 +309,14 @@ fn record(state: &State, crr: &Rc<Crr>, mut update: Update) -> Result<Value> {
     if is_moved {
         state.take_note(crr.id, old_key);
     }
-    let is_idle = !is_moved
-        && update.changed.is_empty()
-        && !crr.is_unregistered
-        && (crr.sessions > 0 || !crr.has_uncaptured());
-    if !state.is_capturing() || is_idle {
+    if !state.is_capturing() {
+        state.note_unrecorded(crr, old_key)?;
+        if is_moved {
+            state.note_unrecorded(crr, new_key)?;
+        }
+        return Ok(Value::Null);
+    }
+    if !is_moved && update.changed.is_empty() && update.names_all {
         return Ok(Value::Null);
     }
     let crr = begin(state, crr, None)?;
@@ -345,7 +358,7 @@ fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
         .unwrap_or_else(RowClock::pristine);
     clock.uncovered = update.late;
     let mut changed = update.changed;
-    if crr.sessions == 0 && crr.has_uncaptured() {
+    if !update.names_all {
         changed.extend(changed_unnamed(state, crr, key, &clock)?);
     }
     if changed.is_empty() {
@@ -381,7 +394,7 @@ fn changed_unnamed(state: &State, crr: &Crr, key: &Key, clock: &RowClock) -> Res
         let is_default = column
             .late
             .as_ref()
-            .is_some_and(|default| late::holds(value.as_ref(), default));
+            .is_some_and(|default| late::is_same(value.as_ref(), default.as_ref()));
         let is_unset = clock.column_version(column.id).is_none();
         !(column.is_captured || is_unset && is_default)
     });
@@ -448,11 +461,13 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     state.take_note(crr.id, &key);
-    if state.is_capturing() {
-        let crr = begin(state, &crr, None)?;
-        record_delete(state, &crr, &key)?;
-        state.settle();
+    if !state.is_capturing() {
+        state.note_unrecorded(&crr, &key)?;
+        return Ok(Value::Null);
     }
+    let crr = begin(state, &crr, None)?;
+    record_delete(state, &crr, &key)?;
+    state.settle();
     Ok(Value::Null)
 }
 
@@ -460,7 +475,7 @@ fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
-    if state.has_other_triggers() && exists(state, crr, key)? {
+    if state.has_other_triggers()? && exists(state, crr, key)? {
         // A trigger of the application made the row again before this one ran.
         clock.cl = clock.cl.next_delete();
         return record_new_life(state, crr, key, clock);

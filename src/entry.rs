@@ -4,11 +4,15 @@
 
 use crate::changes::Changes;
 use crate::changeset::{ChangesetRows, Changesets};
+use crate::check::CheckTable;
+use crate::check::keys::CheckKeys;
+use crate::clset::Clset;
 use crate::error::{Error, Result};
 use crate::functions;
-use crate::sqlite::vtab;
 use crate::sqlite::{Connection, api};
+use crate::sqlite::{created, vtab};
 use crate::state::State;
+use crate::status::Status;
 use crate::store::Store;
 use crate::transaction_table::TransactionTable;
 use crate::unpack::Unpack;
@@ -98,7 +102,9 @@ unsafe fn load(
     }
     let store = Store::new(connection);
     let identity = match store.bootstrap(None) {
-        Ok(identity) => identity,
+        Ok(identity) => Some(identity),
+        // Loading is no harm, and the text of the refusal is read where something is asked for.
+        Err(Error::Foreign(_)) => None,
         Err(error) => {
             leave(connection);
             return Err(error);
@@ -116,10 +122,14 @@ unsafe fn load(
 }
 
 /// The tables that are registered.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 9] = [
     "crsql_changes",
     "crsql_unpack_columns",
     "crsql_transaction",
+    "clset",
+    "crsql_check",
+    "crsql_check_keys",
+    "crsql_status",
     "crsql_changesets",
     "crsql_changeset_rows",
 ];
@@ -134,8 +144,12 @@ fn register(
     vtab::register::<Changes>(connection, TABLES[0], state)?;
     vtab::register::<Unpack>(connection, TABLES[1], state)?;
     vtab::register::<TransactionTable>(connection, TABLES[2], state)?;
-    vtab::register::<Changesets>(connection, TABLES[3], state)?;
-    vtab::register::<ChangesetRows>(connection, TABLES[4], state)?;
+    vtab::register::<CheckTable>(connection, TABLES[4], state)?;
+    vtab::register::<CheckKeys>(connection, TABLES[5], state)?;
+    created::register::<Clset>(connection, TABLES[3], state)?;
+    vtab::register::<Status>(connection, TABLES[6], state)?;
+    vtab::register::<Changesets>(connection, TABLES[7], state)?;
+    vtab::register::<ChangesetRows>(connection, TABLES[8], state)?;
     let registered = register_entrypoint(db, std::ptr::null_mut(), routines, |db| {
         define_scalar_function(
             db,

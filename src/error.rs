@@ -30,6 +30,9 @@ pub enum Error {
     Doomed,
     /// The extension cannot serve this connection.
     Load(String),
+    /// Another extension keeps the database: it has to be converted first, or can't be. Never reported as
+    /// damage, on which SQLite lets the transaction write no more.
+    Foreign(String),
     /// A defect of the extension itself, caught before it reached the application.
     Internal(String),
 }
@@ -39,6 +42,9 @@ mod code {
     pub(super) const ERROR: i32 = 1;
     pub(super) const INTERNAL: i32 = 2;
     pub(super) const ABORT: i32 = 4;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
     pub(super) const INTERRUPT: i32 = 9;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const CONSTRAINT: i32 = 19;
@@ -54,7 +60,11 @@ impl Error {
     pub fn code(&self) -> i32 {
         match self {
             Error::Sqlite { code, .. } => *code,
-            Error::Usage(_) | Error::Table(_) | Error::Change(_) | Error::Load(_) => code::ERROR,
+            Error::Usage(_)
+            | Error::Table(_)
+            | Error::Change(_)
+            | Error::Load(_)
+            | Error::Foreign(_) => code::ERROR,
             Error::Corrupt(_) => code::CORRUPT,
             Error::Doomed => code::ABORT,
             Error::Internal(_) => code::INTERNAL,
@@ -64,6 +74,14 @@ impl Error {
     /// Whether the application interrupted the work.
     pub fn is_interrupt(&self) -> bool {
         self.code() & 0xff == code::INTERRUPT
+    }
+
+    /// Whether the file can't be written to, now or by this connection.
+    pub fn is_about_writing(&self) -> bool {
+        matches!(
+            self.code() & 0xff,
+            code::BUSY | code::LOCKED | code::READONLY
+        )
     }
 
     /// Whether the change itself is at fault: it doesn't fit its table, or a constraint or trigger refuses it.
@@ -110,7 +128,8 @@ impl fmt::Display for Error {
             | Error::Table(text)
             | Error::Change(text)
             | Error::Corrupt(text)
-            | Error::Load(text) => write!(f, "crsql: {text}"),
+            | Error::Load(text)
+            | Error::Foreign(text) => write!(f, "crsql: {text}"),
             Error::Doomed => f.write_str(
                 "crsql: an earlier statement of this transaction failed halfway, so it can't be committed; ROLLBACK and try again",
             ),

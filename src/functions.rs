@@ -2,17 +2,22 @@
 
 use crate::capture;
 use crate::changeset;
-use crate::convert;
 use crate::crdt::change::{DbVersion, VERSION_FOLLOWED_MAX};
 use crate::crdt::key::{self, KEY_VALUES_MAX};
 use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text};
+use crate::digest;
 use crate::error::{Error, Result};
+use crate::fract;
+use crate::keys;
 use crate::migrate::{self, session};
+use crate::reconcile;
+use crate::repair;
 use crate::sqlite::Connection;
-use crate::sqlite::function::{Body, Trust, register, unregister};
+use crate::sqlite::function::{Body, Gate, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
 use crate::state::State;
 use crate::state::transaction::{PARK, REJECT};
+use crate::upgrade;
 use std::rc::Rc;
 
 /// The only schema whose tables are replicated.
@@ -23,11 +28,16 @@ const MERGE_EQUAL_VALUES: &str = "merge-equal-values";
 const UNKNOWN_CHANGES: &str = "unknown-changes";
 
 /// Every function that needs the connection's state.
-const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
+const FUNCTIONS: &[(&str, Trust, Body<State>)] = &[
     ("crsql_as_crr", Trust::DirectOnly, as_crr),
     ("crsql_as_table", Trust::DirectOnly, as_table),
     ("crsql_begin_alter", Trust::DirectOnly, begin_alter),
     ("crsql_commit_alter", Trust::DirectOnly, commit_alter),
+    (
+        "crsql_automigrate",
+        Trust::DirectOnly,
+        migrate::automigrate::automigrate,
+    ),
     ("crsql_site_id", Trust::Innocuous, site_id),
     ("crsql_db_version", Trust::Innocuous, db_version),
     ("crsql_next_db_version", Trust::Innocuous, next_db_version),
@@ -57,7 +67,20 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
     ("crsql_capture_before", Trust::Innocuous, capture::before),
     ("crsql_capture_after", Trust::Innocuous, capture::after),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),
+    (
+        "crsql_fract_as_ordered",
+        Trust::DirectOnly,
+        fract::as_ordered,
+    ),
+    ("crsql_fract_key_between", Trust::Pure, fract::key_between),
+    (
+        "crsql_fract_fix_conflict_return_old_key",
+        Trust::Innocuous,
+        fract::fix_conflict,
+    ),
     ("crsql_version", Trust::Pure, version),
+    ("crsql_digest", Trust::DirectOnly, digest::digest),
+    ("crsql_reconcile", Trust::DirectOnly, reconcile::reconcile),
     ("crsql_changeset", Trust::DirectOnly, changeset::changeset),
     ("crsql_apply", Trust::DirectOnly, changeset::apply),
     (
@@ -65,13 +88,45 @@ const FUNCTIONS: [(&str, Trust, Body<State>); 25] = [
         Trust::Pure,
         changeset::changeset_info,
     ),
+    ("crsql_upgrade", Trust::DirectOnly, upgrade::upgrade),
+    ("crsql_after_insert", Trust::Innocuous, upgrade::replaced),
+    ("crsql_after_update", Trust::Innocuous, upgrade::replaced),
+    ("crsql_after_delete", Trust::Innocuous, upgrade::replaced),
+    ("crsql_nextdbversion", Trust::Innocuous, upgrade::replaced),
+    ("crsql_update_site_id", Trust::Innocuous, upgrade::replaced),
+    ("crsql_check", Trust::DirectOnly, repair::check_function),
+    ("crsql_adopt", Trust::DirectOnly, repair::adopt_function),
+    (
+        "crsql_site_id_reset",
+        Trust::DirectOnly,
+        repair::site_id_reset_function,
+    ),
+    ("crsql_uuid", Trust::Innocuous, keys::uuid),
+    ("crsql_uuid_blob", Trust::Innocuous, keys::uuid_blob),
+    ("crsql_ulid", Trust::Innocuous, keys::ulid),
+];
+
+/// Those that work on any file. All others are refused where cr-sqlite keeps the file.
+const ON_ANY_FILE: [&str; 8] = [
+    "crsql_upgrade",
+    "crsql_version",
+    "crsql_pack_columns",
+    "crsql_changeset_info",
+    "crsql_finalize",
+    "crsql_uuid",
+    "crsql_uuid_blob",
+    "crsql_ulid",
 ];
 
 /// Registers them all.
 pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
-    FUNCTIONS
-        .iter()
-        .try_for_each(|(name, trust, body)| register(connection, name, *trust, state, *body))
+    FUNCTIONS.iter().try_for_each(|(name, trust, body)| {
+        let gate: Option<Gate<State>> = match ON_ANY_FILE.contains(name) {
+            true => None,
+            false => Some(State::check_layout),
+        };
+        register(connection, name, *trust, state, gate, *body)
+    })
 }
 
 /// Takes the registrations back.
@@ -137,7 +192,7 @@ fn as_table(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     if arguments.len() == 1 && arguments.get(0) == ValueRef::Null {
         return Ok(Value::Null);
     }
-    convert::as_table(state, &table_name(arguments, "crsql_as_table")?)?;
+    migrate::as_table(state, &table_name(arguments, "crsql_as_table")?)?;
     Ok(Value::Null)
 }
 
@@ -162,7 +217,7 @@ fn commit_alter(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 /// `crsql_site_id()` -> BLOB of 16 bytes
 fn site_id(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     expect_none(arguments, "crsql_site_id")?;
-    Ok(Value::Blob(state.site_id()))
+    Ok(Value::Blob(state.site_id()?))
 }
 
 /// `crsql_db_version()` -> the highest committed version

@@ -3,12 +3,10 @@
 //! A statement on it is kept, which is why it is not `crsql_changes` itself: a kept statement keeps its table
 //! connected, and the disconnection of `crsql_changes` is what lets go of all kept statements.
 
-use crate::convert::registration;
 use crate::error::{Error, Result};
-use crate::migrate::session;
+use crate::migrate::{self, session};
 use crate::sqlite::query::Query;
-use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Table};
+use crate::sqlite::vtab::{Definition, NoRows, Table};
 use crate::state::State;
 use std::rc::Rc;
 
@@ -24,10 +22,10 @@ impl Table for TransactionTable {
     const DECLARATION: &'static str = "CREATE TABLE x (unused)";
     const HEARS_OF_TRANSACTIONS: bool = true;
 
-    fn connect(state: &Rc<State>) -> TransactionTable {
-        TransactionTable {
+    fn connect(state: &Rc<State>, _definition: &Definition) -> Result<TransactionTable> {
+        Ok(TransactionTable {
             state: Rc::clone(state),
-        }
+        })
     }
 
     fn best_index(&self, _query: &mut Query<'_>) -> Result<()> {
@@ -50,22 +48,31 @@ impl Table for TransactionTable {
     fn sync(&self) -> Result<()> {
         let state = &self.state;
         state.check_doomed()?;
-        state.store.connection.keeping_last_insert_rowid(|| {
-            session::commit_all(state)?;
-            registration::refresh_triggers(state)
-        })?;
-        state.on_sync()
+        // A savepoint in the middle of a COMMIT would be one of a transaction that is over: SQLite crashes. What
+        // fails here makes SQLite roll the whole transaction back.
+        state.store.within_statement(|| {
+            state.store.connection.keeping_last_insert_rowid(|| {
+                session::commit_all(state)?;
+                migrate::refresh_triggers(state)
+            })?;
+            state.on_sync()
+        })
     }
 
     fn commit(&self) {
         self.state.on_end();
+        self.state.keep_tables();
     }
 
     fn rollback(&self) {
         self.state.on_end();
+        self.state.forget_uncommitted_tables();
     }
 
     fn savepoint(&self, index: i32) -> Result<()> {
+        // A statement begins that may change the schema, while one that wrote still waits to be read to its end
+        // (RETURNING): the count of changes has not moved.
+        self.state.distrust_tables();
         self.state.on_savepoint(index)
     }
 
@@ -75,30 +82,6 @@ impl Table for TransactionTable {
 
     fn rollback_to(&self, index: i32) {
         self.state.on_rollback_to(index);
-    }
-}
-
-/// A scan that ends at once.
-pub struct NoRows;
-
-impl Cursor for NoRows {
-    fn filter(&mut self, _plan: i32, _plan_text: &str, _arguments: Arguments<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    fn next(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn is_at_end(&self) -> bool {
-        true
-    }
-
-    fn column(&self, _column: usize, _context: Context) -> Result<()> {
-        Ok(())
-    }
-
-    fn rowid(&self) -> i64 {
-        0
+        self.state.forget_uncommitted_tables();
     }
 }

@@ -5,7 +5,7 @@ use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sqlite::query::{Comparison, Query};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Table};
+use crate::sqlite::vtab::{Cursor, Definition, Table};
 use std::rc::Rc;
 
 const CELL: usize = 0;
@@ -34,8 +34,8 @@ impl Table for Unpack {
 
     const DECLARATION: &'static str = "CREATE TABLE x (cell ANY, package BLOB HIDDEN)";
 
-    fn connect(_state: &Rc<Self::State>) -> Unpack {
-        Unpack
+    fn connect(_state: &Rc<Self::State>, _definition: &Definition) -> Result<Unpack> {
+        Ok(Unpack)
     }
 
     fn best_index(&self, query: &mut Query<'_>) -> Result<()> {

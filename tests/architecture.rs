@@ -13,15 +13,35 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom; the modules of one line are siblings, and whether siblings may import each other.
 const LAYERS: [(&[&str], bool); 9] = [
-    (&["crdt", "error"], true),
+    (&["crdt", "error", "unique"], true),
     (&["sqlite", "sql"], true),
     (&["schema"], false),
     (&["store"], false),
     (&["state"], false),
-    (&["capture", "apply", "convert", "entry_changes"], false),
-    (&["migrate"], false),
     (
-        &["changes", "changeset", "transaction_table", "unpack"],
+        &[
+            "capture",
+            "apply",
+            "convert",
+            "digest",
+            "entry_changes",
+            "fract",
+            "keys",
+            "repair",
+        ],
+        false,
+    ),
+    (&["migrate", "upgrade", "reconcile"], false),
+    (
+        &[
+            "changes",
+            "changeset",
+            "check",
+            "status",
+            "transaction_table",
+            "unpack",
+            "clset",
+        ],
         false,
     ),
     (&["entry", "functions"], true),

@@ -294,3 +294,176 @@ fn a_dropped_table_leaves_the_others_alone_and_comes_back_new() {
     assert!(one::<i64>(&connection, "SELECT crsql_db_version()") > version);
     drop(check(&connection, &["other", "t"]));
 }
+
+#[test]
+fn changes_under_a_former_name_find_what_is_called_otherwise_now() {
+    let [ahead, behind] = [open_memory(), open_memory()];
+    for side in [&ahead, &behind] {
+        create_crr(side, "t", SHAPES[1]);
+    }
+    exec(&behind, "INSERT INTO t VALUES ('x', 1)");
+    exec(
+        &ahead,
+        "ALTER TABLE t RENAME COLUMN a TO b; ALTER TABLE t RENAME TO u",
+    );
+    merge(&ahead, &changes(&behind, 0));
+    exec(&behind, "UPDATE t SET a = 2; INSERT INTO t VALUES ('y', 3)");
+    exec(
+        &ahead,
+        "ALTER TABLE u RENAME COLUMN b TO c; ALTER TABLE u ADD COLUMN b",
+    );
+    merge(&ahead, &changes(&behind, 0));
+    assert_eq!(one::<i64>(&ahead, "SELECT count(*) FROM crsql_parked"), 0);
+    assert_eq!(
+        one::<String>(
+            &ahead,
+            "SELECT group_concat(k || c || ifnull(b, '-')) FROM u"
+        ),
+        "x2-,y3-"
+    );
+    // A column that has the name now goes before one that had it.
+    merge(&behind, &changes(&ahead, 0));
+    assert_eq!(
+        one::<i64>(
+            &behind,
+            "SELECT count(*) FROM crsql_parked WHERE \"table\" = 'u'"
+        ),
+        1
+    );
+    exec(
+        &behind,
+        "ALTER TABLE t RENAME COLUMN a TO b; ALTER TABLE t RENAME COLUMN b TO c",
+    );
+    exec(
+        &behind,
+        "ALTER TABLE t ADD COLUMN b; ALTER TABLE t RENAME TO u; SELECT crsql_as_crr('u')",
+    );
+    assert_eq!(one::<i64>(&behind, "SELECT count(*) FROM crsql_parked"), 0);
+    exec(&ahead, "UPDATE u SET b = 'b' WHERE k = 'x'");
+    merge(&behind, &changes(&ahead, 0));
+    let all = |side: &Connection| rows(side, "SELECT * FROM u ORDER BY k");
+    assert_eq!(all(&ahead), all(&behind));
+}
+
+#[test]
+fn a_cell_of_a_column_that_is_not_here_makes_and_unmakes_its_row() {
+    let connection = with_rows(SHAPES[0]);
+    let insert = |key: i64, cl: i64, version: i64| {
+        format!(
+            "INSERT INTO crsql_changes VALUES ('t', crsql_pack_columns({key}), 'later', 'v', {version}, 9, x'53', {cl}, 0)"
+        )
+    };
+    exec(
+        &connection,
+        &format!("{}; {}", insert(10, 1, 1), insert(2, 2, 2)),
+    );
+    assert_eq!(
+        one::<String>(&connection, "SELECT group_concat(k) FROM t"),
+        "1,3,10"
+    );
+    exec(&connection, &insert(2, 3, 1));
+    exec(
+        &connection,
+        "ALTER TABLE t ADD COLUMN later; SELECT crsql_as_crr('t')",
+    );
+    assert_eq!(
+        one::<String>(
+            &connection,
+            "SELECT group_concat(k || ifnull(later, '-')) FROM t"
+        ),
+        "1-,2v,3-,10v"
+    );
+    drop(check_partial(&connection, &["t"]));
+}
+
+#[test]
+fn a_table_is_altered_while_a_statement_that_wrote_waits_to_be_read() {
+    for first in [
+        "INSERT INTO t(k, a) VALUES (4, 'a4'), (5, 'a5') RETURNING k",
+        "UPDATE t SET a = a || '!' RETURNING k",
+        "DELETE FROM t WHERE k > 1 RETURNING k",
+    ] {
+        let connection = with_rows(SHAPES[0]);
+        exec(&connection, "BEGIN");
+        let mut pending = connection.prepare(first).expect(first);
+        let mut returned = pending.query([]).expect(first);
+        assert!(returned.next().expect(first).is_some());
+        exec(
+            &connection,
+            "ALTER TABLE t ADD COLUMN b; UPDATE t SET b = 6 WHERE k = 1",
+        );
+        while returned.next().expect(first).is_some() {}
+        drop(returned);
+        drop(pending);
+        exec(&connection, "COMMIT");
+        assert_eq!(cells(&connection, "b"), ["Text(\"010901 6 1\")"], "{first}");
+        drop(check_partial(&connection, &["t"]));
+    }
+}
+
+#[test]
+fn a_schema_change_that_is_rolled_back_is_not_taken_for_the_next_one() {
+    for (begin, back) in [
+        ("BEGIN", "ROLLBACK"),
+        ("BEGIN; UPDATE t SET a = 'x' WHERE k = 3", "ROLLBACK"),
+        ("SAVEPOINT s", "ROLLBACK TO s; RELEASE s"),
+        ("BEGIN; SAVEPOINT s", "ROLLBACK TO s; COMMIT"),
+    ] {
+        for (undone, done, write, written) in [
+            (
+                "ALTER TABLE t ADD COLUMN c DEFAULT 1",
+                "ALTER TABLE t ADD COLUMN b DEFAULT 2",
+                "UPDATE t SET b = 1 WHERE k = 1",
+                "010901 1 1",
+            ),
+            (
+                "ALTER TABLE t RENAME COLUMN a TO c",
+                "ALTER TABLE t RENAME COLUMN a TO b",
+                "UPDATE t SET b = 1 WHERE k = 1",
+                "010901 1 2",
+            ),
+            (
+                "ALTER TABLE t RENAME TO u",
+                "ALTER TABLE t ADD COLUMN b",
+                "UPDATE t SET b = 1 WHERE k = 1",
+                "010901 1 1",
+            ),
+        ] {
+            let connection = with_rows(SHAPES[0]);
+            exec(&connection, &format!("{begin}; {undone}"));
+            assert_eq!(changes(&connection, 0).len(), 3);
+            exec(&connection, &format!("{back}; {done}"));
+            drop(changes(&connection, 0));
+            exec(&connection, write);
+            let seen = cells(&connection, "b");
+            let expected = format!("Text(\"{written}\")");
+            assert!(seen.contains(&expected), "{begin}; {undone}: {seen:?}");
+            drop(check_partial(&connection, &["t"]));
+        }
+    }
+}
+
+#[test]
+fn triggers_that_were_dropped_are_made_again_by_as_crr() {
+    for shape in SHAPES {
+        let connection = with_rows(shape);
+        let dropped = rows(
+            &connection,
+            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name <> 'crsql_1_insert'",
+        );
+        for name in dropped.into_iter().flatten() {
+            let rusqlite::types::Value::Text(name) = name else {
+                panic!("a trigger without a name in {shape}");
+            };
+            exec(
+                &connection,
+                &format!("DROP TRIGGER {}", checks::quoted(&name)),
+            );
+            exec(&connection, "SELECT crsql_as_crr('t')");
+            let before: i64 = one(&connection, "SELECT crsql_db_version()");
+            exec(&connection, "UPDATE t SET a = a || '!' WHERE k = 1");
+            assert_eq!(changes(&connection, before).len(), 1, "{name} in {shape}");
+        }
+        check(&connection, &["t"]);
+    }
+}

@@ -15,6 +15,9 @@
 
 mod support;
 
+#[path = "support/shell.rs"]
+mod shell;
+
 use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -30,7 +33,7 @@ fn every_script_prints_what_is_expected() {
     let update = env::var_os("UPDATE_EXPECTED").is_some();
     let mut failures = String::new();
     for script in &scripts {
-        let printed = without_shell_wording(&run(script));
+        let printed = shell::without_shell_wording(&run(script));
         let expected_path = script.with_extension("expected");
         if update {
             fs::write(&expected_path, printed).expect("write the expected output");
@@ -89,39 +92,6 @@ fn run(script: &Path) -> String {
         writeln!(printed, "the shell died: {status}").expect("write to a string");
     }
     printed
-}
-
-/// `Runtime error near line 12: text (19)` becomes `error: text`, and the excerpt with a caret that
-/// newer shells add is dropped.
-fn without_shell_wording(printed: &str) -> String {
-    let mut kept: Vec<String> = Vec::new();
-    let mut after_error = false;
-    for line in printed.lines() {
-        if let Some(text) = error_text(line) {
-            kept.push(format!("error: {text}"));
-            after_error = true;
-        } else if after_error && line.starts_with("  ") {
-            continue;
-        } else {
-            kept.push(line.to_owned());
-            after_error = false;
-        }
-    }
-    kept.iter().map(|line| format!("{line}\n")).collect()
-}
-
-fn error_text(line: &str) -> Option<&str> {
-    let (kind, rest) = line.split_once(" near line ")?;
-    if !kind.to_ascii_lowercase().contains("error") || kind.len() > "Runtime error:".len() {
-        return None;
-    }
-    let (number, text) = rest.split_once(": ")?;
-    number.parse::<u32>().ok()?;
-    let without_code = text.rsplit_once(" (").filter(|(_, code)| {
-        code.strip_suffix(')')
-            .is_some_and(|digits| digits.parse::<u32>().is_ok())
-    });
-    Some(without_code.map_or(text, |(text, _)| text))
 }
 
 /// A line diff: common lines near a difference are shown for orientation, others are left out.

@@ -27,7 +27,7 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
             // The schema has just changed.
             off = None;
         }
-        if state.is_parked_due() {
+        if state.is_parked_due()? {
             parked::replay(state)?;
         }
         let won = apply_preceding(state, &header)?;
@@ -59,9 +59,9 @@ fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
 /// Whether the application has triggers, as the schema is now.
 fn fires_others(state: &State, header: &Header) -> Result<bool> {
     for table in header.tables.iter().take(1) {
-        state.table_by_name(&table.name)?;
+        state.table_by_any_name(&table.name)?;
     }
-    Ok(state.has_other_triggers())
+    state.has_other_triggers()
 }
 
 /// Merges the rows of one changeset.

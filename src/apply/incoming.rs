@@ -27,17 +27,21 @@ pub(super) struct Incoming<'a> {
     pub(super) seq: Seq,
     /// None is this database
     pub(super) site: Option<&'a [u8]>,
+    /// Whether this database's own id stood in the change
+    pub(super) is_signed_as_own: bool,
 }
 
 /// A row of `crsql_changes` as values, by the indexes of `change::column`.
-pub(super) type Row<'a> = [ValueRef<'a>; 9];
+pub type Row<'a> = [ValueRef<'a>; column::COUNT];
 
 /// What came.
 pub(super) enum Received<'a> {
     /// A change of a table and column that are here
     Change(Incoming<'a>),
-    /// A change of a table or column that is not here, with its reason
-    Unknown(Unknown<'a>),
+    /// A change of a table that is not here
+    UnknownTable(Unknown<'a>),
+    /// A change of a column that is not here, and what it says of its row
+    UnknownColumn(Incoming<'a>, Unknown<'a>),
 }
 
 /// A change of a table or column that is not here.
@@ -64,56 +68,52 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
     let version = read_counter(row[column::DB_VERSION], column::DB_VERSION, "db_version")?;
     let version = DbVersion(version);
     let seq = Seq(read_counter(row[column::SEQ], column::SEQ, "seq")?);
-    let site = read_site(state, row[column::SITE_ID])?;
-    let unknown = |missing, pk| {
-        Received::Unknown(Unknown {
-            table: table.clone(),
-            cid: cid.clone(),
-            pk,
-            claim,
-            cl,
-            version,
-            seq,
-            site,
-            missing,
-        })
-    };
-    let Some(crr) = state.table_by_name(&table)? else {
-        let missing = format!(
-            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
-            quoted(&table),
-            sql::literal(&table)
-        );
-        return Ok(unknown(missing, read_packed(&table, row[column::PK])?.0));
-    };
-    let crr = state.registered(&crr, None)?;
-    let (key, pk) = read_key(state, &crr, row[column::PK])?;
-    let cell = match crr.column(&cid) {
-        _ if cid == SENTINEL => None,
-        Some((index, Column { affinity, .. })) => {
-            let value = row[column::VAL].to_owned();
-            Some((index, state.store.with_affinity(value, *affinity)?))
-        }
-        None => {
-            let missing = missing_column(&crr, &cid)?;
-            return Ok(unknown(missing, pk));
-        }
-    };
-    let claim = match cell {
-        Some(_) => Claim::Cell(claim),
-        None => Claim::Sentinel,
-    };
-    Ok(Received::Change(Incoming {
-        crr,
-        key,
+    let (site, is_signed_as_own) = read_site(state, row[column::SITE_ID])?;
+    let unknown = |missing, pk| Unknown {
+        table: table.clone(),
+        cid: cid.clone(),
         pk,
-        cell,
         claim,
         cl,
         version,
         seq,
         site,
-    }))
+        missing,
+    };
+    let Some(crr) = state.table_by_any_name(&table)? else {
+        let missing = format!(
+            "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
+            quoted(&table),
+            sql::literal(&table)
+        );
+        let (pk, _) = read_packed(&table, row[column::PK])?;
+        return Ok(Received::UnknownTable(unknown(missing, pk)));
+    };
+    let crr = state.registered(&crr, None)?;
+    let (key, pk) = read_key(state, &crr, row[column::PK])?;
+    let mut change = Incoming {
+        crr,
+        key,
+        pk,
+        cell: None,
+        claim: Claim::Sentinel,
+        cl,
+        version,
+        seq,
+        site,
+        is_signed_as_own,
+    };
+    if cid == SENTINEL {
+        return Ok(Received::Change(change));
+    }
+    let Some((index, Column { affinity, .. })) = change.crr.column(&cid) else {
+        let missing = missing_column(&change.crr, &cid)?;
+        return Ok(Received::UnknownColumn(change, unknown(missing, pk)));
+    };
+    let value = row[column::VAL].to_owned();
+    change.cell = Some((index, state.store.with_affinity(value, *affinity)?));
+    change.claim = Claim::Cell(claim);
+    Ok(Received::Change(change))
 }
 
 /// What to do about a column that is not here; an error if it is here and never replicated.
@@ -177,10 +177,11 @@ fn read_counter(value: ValueRef<'_>, index: usize, column: &str) -> Result<u64> 
     }
 }
 
-fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<Option<&'a [u8]>> {
+/// The site, none for this database, and whether its own id says so.
+fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>, bool)> {
     let (ValueRef::Blob(site) | ValueRef::Text(site)) = value else {
         return match value {
-            ValueRef::Null => Ok(None),
+            ValueRef::Null => Ok((None, false)),
             _ => Err(Error::Change(
                 "site_id of a change must be a BLOB of 1 to 16 bytes".to_owned(),
             )),
@@ -192,8 +193,8 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<Option<&'a [u8]>>
             site.len()
         )));
     }
-    let is_local = site.is_empty() || state.is_own_site(site);
-    Ok((!is_local).then_some(site))
+    let is_own = !site.is_empty() && state.is_own_site(site)?;
+    Ok(((!is_own && !site.is_empty()).then_some(site), is_own))
 }
 
 pub(super) fn key_refusal(table: &str, reason: &str) -> Error {

@@ -20,22 +20,47 @@ use crate::sqlite::value::Arguments;
 use crate::state::transaction::Planned;
 use crate::state::{HeldRow, State};
 use incoming::{Incoming, Received};
+
+pub use incoming::Row;
 use std::rc::Rc;
+
+/// The table and the key that a change is about; none if the table is not here.
+pub fn identify(state: &State, row: &Row<'_>) -> Result<Option<(Rc<Crr>, Key)>> {
+    Ok(match incoming::read(state, row)? {
+        Received::Change(change) | Received::UnknownColumn(change, _) => {
+            Some((change.crr, change.key))
+        }
+        Received::UnknownTable(_) => None,
+    })
+}
 
 /// Merges one change; 0 if it was ignored or parked, else a number that is not 0.
 pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
-    if state.is_parked_due() {
+    merge_row(state, &std::array::from_fn(|index| arguments.get(index)))
+}
+
+/// Merges one change.
+pub fn merge_row(state: &State, row: &Row<'_>) -> Result<i64> {
+    if state.is_parked_due()? {
         parked::replay(state)?;
     }
-    let row = std::array::from_fn(|index| arguments.get(index));
-    let incoming = match incoming::read(state, &row)? {
-        Received::Change(incoming) => incoming,
-        Received::Unknown(unknown) => {
+    let applied = match incoming::read(state, row)? {
+        Received::Change(incoming) => apply_change(state, &incoming)?,
+        Received::UnknownTable(unknown) => {
+            parked::check(state, &unknown)?;
             parked::park(state, &unknown, row[column::VAL])?;
-            return Ok(0);
+            0
+        }
+        Received::UnknownColumn(of_row, unknown) => {
+            parked::check(state, &unknown)?;
+            // The cell makes, or unmakes, its row as it would if the column were here.
+            let applied = apply_change(state, &of_row)?;
+            if unknown.cl.is_live() {
+                parked::park(state, &unknown, row[column::VAL])?;
+            }
+            applied
         }
     };
-    let applied = apply_change(state, &incoming)?;
     Ok(if applied == 0 {
         0
     } else {
@@ -50,6 +75,13 @@ fn apply_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
             "a trigger inserted into crsql_changes while a merge was running; merge from the application".to_owned(),
         ));
     };
+    merge_change(state, incoming)
+}
+
+/// As `apply_change`, while a merge is running.
+fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
+    // What triggers of the application are part of is let go of at the end of the transaction.
+    state.has_other_triggers()?;
     let epoch = state.epoch();
     let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
         Some(held) => held,
@@ -59,6 +91,9 @@ fn apply_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
+    if applied > 0 && incoming.is_signed_as_own {
+        state.note_own_change_from_elsewhere()?;
+    }
     state.count_impact(applied);
     Ok(applied)
 }
@@ -232,7 +267,7 @@ fn wins_tie(
         return Ok(settles_tie(here, value, EqualValues::KeepLocal));
     };
     let held_site = held_site(state, held, column)?;
-    let local = state.site_id();
+    let local = state.site_id()?;
     let equal = EqualValues::LargerSite {
         held: held_site.as_deref().unwrap_or(&local),
         incoming: site,
@@ -245,7 +280,7 @@ fn held_site(state: &State, held: &HeldRow, column: ColumnId) -> Result<Option<V
     let clock = &held.clock;
     let ordinal = match clock.column_site(column) {
         Some(ordinal) => Some(ordinal),
-        None if clock.inherited.contains(&column) => clock.sentinel.map(|entry| entry.site),
+        None if clock.inherited.contains(&column) => Some(SiteOrdinal::LOCAL),
         None => {
             state.flush()?;
             let is_other = |at| {

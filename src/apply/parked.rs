@@ -14,14 +14,19 @@ use crate::sqlite::Statement;
 use crate::state::State;
 use crate::store::Slot;
 
-/// Parks a change, or refuses it where the setting says so.
-pub(super) fn park(state: &State, unknown: &Unknown<'_>, value: ValueRef<'_>) -> Result<()> {
-    if state.refuses_unknown()? {
-        return Err(Error::Change(format!(
+/// Refuses a change that could only be parked, where the setting says so.
+pub(super) fn check(state: &State, unknown: &Unknown<'_>) -> Result<()> {
+    match state.refuses_unknown()? {
+        true => Err(Error::Change(format!(
             "{} before merging its changes",
             unknown.missing
-        )));
+        ))),
+        false => Ok(()),
     }
+}
+
+/// Parks a change.
+pub(super) fn park(state: &State, unknown: &Unknown<'_>, value: ValueRef<'_>) -> Result<()> {
     let connection = state.store.connection;
     let place = [
         ValueRef::Text(unknown.table.as_bytes()),
@@ -34,7 +39,7 @@ pub(super) fn park(state: &State, unknown: &Unknown<'_>, value: ValueRef<'_>) ->
     if !held.transpose()?.unwrap_or(true) {
         return Ok(());
     }
-    let local = state.site_id();
+    let local = state.site_id()?;
     connection.prepare(sql::PARKED_PUT)?.run([
         place[0],
         place[1],
@@ -100,7 +105,7 @@ fn texts(texts: [&str; 2]) -> [ValueRef<'_>; 2] {
 }
 
 fn is_known(state: &State, table: &str, cid: &str) -> Result<bool> {
-    let Some(crr) = state.table_by_name(table)? else {
+    let Some(crr) = state.table_by_any_name(table)? else {
         return Ok(false);
     };
     let is_added =
@@ -135,7 +140,7 @@ fn replay_table(state: &State, table: &str) -> Result<()> {
             std::array::from_fn(|column| row.get(column).map_or(ValueRef::Null, Value::as_ref));
         let name = [values[0], values[1], values[2]];
         match incoming::read(state, &values) {
-            Ok(Received::Unknown(_)) => {}
+            Ok(Received::UnknownTable(_) | Received::UnknownColumn(..)) => {}
             Ok(Received::Change(change)) => match apply_change(state, &change) {
                 Ok(_) => drop(remove.run(name)?),
                 Err(error) => note_refusal(&mut refuse, name, error)?,

@@ -7,7 +7,7 @@ use crate::apply;
 use crate::error::{Error, Result};
 use crate::sqlite::query::Query;
 use crate::sqlite::value::Arguments;
-use crate::sqlite::vtab::Table;
+use crate::sqlite::vtab::{Definition, Table};
 use crate::state::State;
 use cursor::ChangesCursor;
 use std::rc::Rc;
@@ -25,10 +25,10 @@ impl Table for Changes {
         \"table\" TEXT NOT NULL, pk BLOB NOT NULL, cid TEXT NOT NULL, val, col_version INTEGER NOT NULL, \
         db_version INTEGER NOT NULL, site_id BLOB NOT NULL, cl INTEGER NOT NULL, seq INTEGER NOT NULL)";
 
-    fn connect(state: &Rc<State>) -> Changes {
-        Changes {
+    fn connect(state: &Rc<State>, _definition: &Definition) -> Result<Changes> {
+        Ok(Changes {
             state: Rc::clone(state),
-        }
+        })
     }
 
     fn best_index(&self, query: &mut Query<'_>) -> Result<()> {
@@ -37,10 +37,12 @@ impl Table for Changes {
     }
 
     fn open(&self) -> Result<ChangesCursor> {
+        self.state.check_layout()?;
         Ok(ChangesCursor::new(Rc::clone(&self.state)))
     }
 
     fn insert(&self, values: Arguments<'_>) -> Result<i64> {
+        self.state.check_layout()?;
         self.state.enlist()?;
         apply::apply(&self.state, values)
     }

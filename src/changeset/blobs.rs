@@ -7,7 +7,7 @@ use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sqlite::query::{Comparison, Query};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Table};
+use crate::sqlite::vtab::{Cursor, Definition, Table};
 use crate::state::State;
 use std::rc::Rc;
 
@@ -45,10 +45,10 @@ impl Table for Changesets {
         since INTEGER HIDDEN, exclude_site BLOB HIDDEN, max_bytes INTEGER HIDDEN, since_seq INTEGER HIDDEN, \
         compression INTEGER HIDDEN)";
 
-    fn connect(state: &Rc<State>) -> Changesets {
-        Changesets {
+    fn connect(state: &Rc<State>, _definition: &Definition) -> Result<Changesets> {
+        Ok(Changesets {
             state: Rc::clone(state),
-        }
+        })
     }
 
     fn best_index(&self, query: &mut Query<'_>) -> Result<()> {

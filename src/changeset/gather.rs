@@ -62,7 +62,7 @@ pub(super) fn gather(state: &State, wanted: &Wanted, end: Position) -> Result<Ga
     state.flush_keeping_rowid()?;
     let (after, after_seq) = wanted.after;
     let origin = Origin {
-        site: state.site_id(),
+        site: state.site_id()?,
         after: wanted.after,
         level: wanted.level,
     };

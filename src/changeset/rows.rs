@@ -8,7 +8,7 @@ use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sqlite::query::{Comparison, Query};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Table};
+use crate::sqlite::vtab::{Cursor, Definition, Table};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -54,8 +54,8 @@ impl Table for ChangesetRows {
         \"table\" TEXT, pk BLOB, cid TEXT, val, col_version INTEGER, db_version INTEGER, site_id BLOB, \
         cl INTEGER, seq INTEGER, changeset BLOB HIDDEN)";
 
-    fn connect(_state: &Rc<Self::State>) -> ChangesetRows {
-        ChangesetRows
+    fn connect(_state: &Rc<Self::State>, _definition: &Definition) -> Result<ChangesetRows> {
+        Ok(ChangesetRows)
     }
 
     fn best_index(&self, query: &mut Query<'_>) -> Result<()> {

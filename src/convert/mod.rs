@@ -17,7 +17,7 @@ use std::rc::Rc;
 const RESERVED_ENDINGS: [&str; 2] = ["__crsql_clock", "__crsql_pks"];
 
 /// This extension's own tables.
-const RESERVED_NAMES: [&str; 10] = [
+const RESERVED_NAMES: [&str; 12] = [
     "crsql_master",
     "crsql_site_id",
     "crsql_tracked_peers",
@@ -26,11 +26,13 @@ const RESERVED_NAMES: [&str; 10] = [
     "crsql_log",
     "crsql_changes",
     "crsql_transaction",
+    "crsql_check",
+    "crsql_check_keys",
     "crsql_parked",
     "crsql_parked_changes",
 ];
 
-const RESERVED_BEGINNINGS: [&str; 2] = ["crsql_rows_", "sqlite_"];
+const RESERVED_BEGINNINGS: [&str; 3] = ["crsql_rows_", "crsql_digest_", "sqlite_"];
 
 /// Makes `name` a replicated table; its rows become changes of this database. A table that is one stays one,
 /// with the columns that it has by now.
@@ -42,14 +44,17 @@ pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
         if let Some(crr) = state.table_by_name(&declared.name)? {
             state.enlist()?;
             let crr = state.registered(&crr, None)?;
-            if crr.has_stale_triggers() {
+            if crr.has_stale_triggers() || registration::lacks_triggers(state, &crr)? {
                 registration::make_triggers(state, crr.id)?;
             }
             return Ok(crr);
         }
         state.enlist()?;
         state.flush()?;
-        registration::remove_orphans(state)?;
+        // SQLite drops no table while a statement of the application runs; orphans can wait.
+        if !state.store.is_within_statement() {
+            registration::remove_orphans(state, &declared.name)?;
+        }
         replicate(state, &declared)
     });
     state.forget_tables();
@@ -64,7 +69,7 @@ pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
 /// Registers a table, makes its triggers and records its rows.
 pub fn replicate(state: &State, declared: &DeclaredTable) -> Result<Rc<Crr>> {
     let crr = registration::register(state, declared)?;
-    for statement in triggers::creation(&crr, state.database(), Phase::Steady) {
+    for statement in triggers::creation(&crr, state.database()?, Phase::Steady) {
         state.store.connection.execute(&statement)?;
     }
     record_rows(state, &crr)?;

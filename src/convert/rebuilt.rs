@@ -13,15 +13,22 @@ use std::rc::Rc;
 /// Registers the columns of a table that was made anew. Columns that are new are like added ones, and what
 /// they hold beside their default is a write of this database.
 pub fn take_over(state: &State, crr: &Crr) -> Result<()> {
+    // What its rows hold by now is in no log.
+    state.store.forget_tree(crr.id)?;
     state.register(crr, true)?;
     let registered = state.reread(crr)?;
     registration::replace_triggers(state, &registered, Phase::Steady)?;
+    record_new_columns(state, crr, &registered)
+}
+
+/// Records what the columns that `crr` does not know yet hold beside their defaults.
+pub fn record_new_columns(state: &State, crr: &Crr, registered: &Rc<Crr>) -> Result<()> {
     for column in &registered.columns {
         let is_new = crr.column_by_id(column.id).is_none();
         if let Some(default) = column.late.as_ref().filter(|_| is_new) {
             let cell = sql::column_of("t", &column.name);
             let differs = format!("NOT {}", late::holds_sql(&cell, default));
-            record_cells(state, &registered, column, &differs)?;
+            record_cells(state, registered, column, &differs)?;
         }
     }
     Ok(())

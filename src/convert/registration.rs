@@ -1,15 +1,18 @@
 //! The registration of replicated tables, and their triggers.
 
+use super::rebuilt;
 use crate::crdt::change::TableId;
 use crate::crdt::value::ValueRef;
 use crate::error::Result;
 use crate::schema::Crr;
 use crate::schema::crr::rows_table;
 use crate::schema::inspect::DeclaredTable;
-use crate::schema::registry::write_columns;
+use crate::schema::matching::History;
+use crate::schema::registry::{RegisteredColumn, keep_former_names, write_columns};
 use crate::schema::triggers::{self, Phase};
 use crate::sql::{self, Part};
 use crate::state::State;
+use crate::state::registry::PLACE_IN_SESSION;
 
 /// Notes the table and its columns and makes the table of its clock records.
 pub fn register(state: &State, declared: &DeclaredTable) -> Result<Crr> {
@@ -36,16 +39,19 @@ pub fn unregister(state: &State, id: TableId) -> Result<()> {
         sql::LOG_REMOVE_TABLE,
         sql::REMOVE_COLUMNS,
         sql::REMOVE_TABLE,
+        sql::REMOVE_FORMER_NAMES,
     ] {
         connection.prepare(text)?.run([ValueRef::Integer(id.0)])?;
     }
-    Ok(())
+    state.store.forget_tree(id)
 }
 
-/// Forgets tables that were dropped. Versions they had are not given out again.
-pub fn remove_orphans(state: &State) -> Result<()> {
+/// Forgets tables that were dropped, and what is left of a table that lost its triggers and is about to be made
+/// replicated anew, by name. Versions they had are not given out again.
+pub fn remove_orphans(state: &State, renewed: &str) -> Result<()> {
     let mut orphans = Vec::new();
     let mut list = state.store.connection.prepare(sql::ORPHANS)?;
+    list.bind(1, ValueRef::Text(renewed.as_bytes()))?;
     while list.step()? {
         orphans.push(TableId(list.integer(0)));
     }
@@ -53,15 +59,6 @@ pub fn remove_orphans(state: &State) -> Result<()> {
         state.keep_version_floor()?;
     }
     orphans.into_iter().try_for_each(|id| unregister(state, id))
-}
-
-/// Makes the triggers of the open transaction's tables that gained columns anew. For the end of the
-/// transaction: no statement that runs these triggers may be under way.
-pub fn refresh_triggers(state: &State) -> Result<()> {
-    for id in state.take_stale_tables() {
-        make_triggers(state, id)?;
-    }
-    Ok(())
 }
 
 /// Makes a table's triggers anew, so that they name all its columns.
@@ -72,39 +69,95 @@ pub fn make_triggers(state: &State, id: TableId) -> Result<()> {
     }
 }
 
+/// Whether columns that are to be registered were written already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    No,
+    MayBe,
+}
+
 /// Registers a table as it is declared, outside of any session, and makes its triggers anew.
-pub fn settle(state: &State, crr: &Crr) -> Result<()> {
+pub fn settle(state: &State, crr: &Crr, written: Written) -> Result<()> {
     drop_triggers(state, crr.id)?;
     let has_rows = !crr.added.is_empty() && state.has_rows_beside(crr, None)?;
     state.register(crr, has_rows)?;
-    replace_triggers(state, &*state.reread(crr)?, Phase::Steady)
+    let registered = state.reread(crr)?;
+    replace_triggers(state, &registered, Phase::Steady)?;
+    match written {
+        Written::MayBe => rebuilt::record_new_columns(state, crr, &registered),
+        Written::No => Ok(()),
+    }
+}
+
+/// The table without the columns that came in a session, where nobody can tell what became of them; none where
+/// all is clear. They are found by their names only, and a name may have been changed and given to another.
+pub fn without_unclear(state: &State, crr: &Crr, declared: &DeclaredTable) -> Result<Option<Crr>> {
+    let connection = state.store.connection;
+    let mut registered = RegisteredColumn::read_all(connection, crr.id)?;
+    let mut came: Vec<_> = registered
+        .extract_if(.., |column| column.place >= PLACE_IN_SESSION)
+        .collect();
+    came.sort_by_key(|column| column.id);
+    // Columns are appended, so they stand in the order of their ids, and those without an id stand last.
+    let place_of = |index: usize| crr.columns[index].place;
+    let mut places: Vec<Option<i64>> = came
+        .iter()
+        .map(|column| crr.column_by_id(column.id).map(place_of))
+        .collect();
+    let is_known = crr.added.is_empty() || !places.contains(&None);
+    places.retain(Option::is_some);
+    places.extend(crr.added.iter().map(|added| Some(added.place)));
+    if is_known && places.is_sorted_by(|a, b| a < b) {
+        return Ok(None);
+    }
+    let names = triggers::marked_columns(connection, crr.id)?.unwrap_or_default();
+    let (id, table) = (crr.id, crr.registration());
+    let history = History::Followed(&names);
+    Ok(Some(Crr::altered(
+        id,
+        declared,
+        &table,
+        &registered,
+        history,
+    )))
 }
 
 /// Replaces a table's triggers by those of a phase.
 pub fn replace_triggers(state: &State, crr: &Crr, phase: Phase) -> Result<()> {
     let connection = state.store.connection;
     drop_triggers(state, crr.id)?;
-    for statement in triggers::creation(crr, state.database(), phase) {
+    for statement in triggers::creation(crr, state.database()?, phase) {
         connection.execute(&statement)?;
     }
     let mut columns = crr.columns.clone();
     for column in &mut columns {
         column.is_captured = phase == Phase::Steady;
     }
+    keep_former_names(connection, crr)?;
     write_columns(connection, crr.id, &columns)?;
     state.forget_tables();
     Ok(())
 }
 
-fn drop_triggers(state: &State, id: TableId) -> Result<()> {
-    let connection = state.store.connection;
-    let mut triggers = Vec::new();
-    let mut list = connection.prepare(sql::TRIGGERS)?;
+/// Whether somebody dropped triggers of the table.
+pub fn lacks_triggers(state: &State, crr: &Crr) -> Result<bool> {
+    let made = triggers::creation(crr, state.database()?, Phase::Steady).len();
+    Ok(crr.sessions == 0 && trigger_names(state, crr.id)?.len() < made)
+}
+
+fn trigger_names(state: &State, id: TableId) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut list = state.store.connection.prepare(sql::TRIGGERS)?;
     list.bind_all([ValueRef::Integer(id.0)])?;
     while list.step()? {
-        triggers.push(list.text(0));
+        names.push(list.text(0));
     }
-    for trigger in triggers {
+    Ok(names)
+}
+
+fn drop_triggers(state: &State, id: TableId) -> Result<()> {
+    let connection = state.store.connection;
+    for trigger in trigger_names(state, id)? {
         connection.execute(&sql::fill(
             sql::TRIGGER_DROP,
             &[("trigger", Part::Name(&trigger))],

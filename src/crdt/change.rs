@@ -147,6 +147,8 @@ pub mod column {
     pub const CL: usize = 7;
     /// The place in the transaction
     pub const SEQ: usize = 8;
+    /// How many there are
+    pub const COUNT: usize = 9;
 }
 
 /// What one change says about its row.

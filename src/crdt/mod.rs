@@ -5,6 +5,9 @@
 pub mod change;
 pub mod changeset;
 pub mod clock;
+pub mod digest;
 pub mod key;
 pub mod merge;
+pub mod message;
+pub mod order;
 pub mod value;

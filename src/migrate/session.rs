@@ -7,14 +7,17 @@
 //! ```
 
 use crate::apply::parked;
+use crate::convert::registration::Written;
 use crate::convert::{self, registration};
 use crate::crdt::change::TableId;
 use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
+use crate::fract;
+use crate::repair::{self, Scope};
 use crate::schema::Crr;
 use crate::schema::inspect::DeclaredTable;
 use crate::schema::matching::History;
-use crate::schema::registry::{RegisteredColumn, RegisteredTable};
+use crate::schema::registry::{RegisteredColumn, RegisteredTable, keep_former_names};
 use crate::schema::triggers::Phase;
 use crate::sql::{self, quoted};
 use crate::state::State;
@@ -45,11 +48,14 @@ fn open(state: &State, id: TableId) -> Result<()> {
     };
     let crr = state.registered(&crr, None)?;
     if crr.sessions == 0 {
+        fract::suspend::suspend(state, &crr.name)?;
         registration::replace_triggers(state, &crr, Phase::Session)?;
     }
+    let connection = state.store.connection;
+    keep_former_names(connection, &crr)?;
     let mut table = crr.registration();
     table.sessions += 1;
-    table.write(state.store.connection, id)?;
+    table.write(connection, id)?;
     state.note_session();
     state.forget_tables();
     Ok(())
@@ -64,7 +70,7 @@ pub fn commit(state: &State, name: &str) -> Result<()> {
         )));
     };
     let ended = end(state, id, name)
-        .and_then(|()| registration::remove_orphans(state))
+        .and_then(|()| registration::remove_orphans(state, ""))
         .and_then(|()| parked::retry(state));
     match ended {
         Ok(()) => {
@@ -101,6 +107,7 @@ pub fn commit_all(state: &State) -> Result<()> {
             end(state, id, &table.name)?;
         } else {
             leave_behind(state, id)?;
+            fract::suspend::restore(state, &table.name)?;
         }
     }
     state.forget_tables();
@@ -147,14 +154,23 @@ fn end(state: &State, id: TableId, name: &str) -> Result<()> {
     }
     let declared_name = altered
         .as_ref()
-        .map_or(table.name.as_str(), |crr| &crr.name);
-    let declared = convert::declared_table(state, declared_name)?;
+        .map_or(table.name.as_str(), |crr| &crr.name)
+        .to_owned();
+    let declared = convert::declared_table(state, &declared_name)?;
     declared.check(connection)?;
     let made = match altered {
-        Some(crr) => registration::settle(state, &crr),
+        Some(crr) => settle(state, &crr, &declared),
         None => rebuilt(state, id, &declared, &table),
     };
-    made.map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
+    made.and_then(|()| fract::suspend::restore(state, &declared_name))
+        .map_err(|error| error.during(format_args!("making the triggers of {}", quoted(name))))
+}
+
+fn settle(state: &State, crr: &Crr, declared: &DeclaredTable) -> Result<()> {
+    match registration::without_unclear(state, crr, declared)? {
+        None => registration::settle(state, crr, Written::No),
+        Some(crr) => registration::settle(state, &crr, Written::MayBe),
+    }
 }
 
 /// Takes over a table that was made anew under its old name. With another key it starts over.
@@ -167,7 +183,12 @@ fn rebuilt(
     let registered = RegisteredColumn::read_all(state.store.connection, id)?;
     let crr = Crr::altered(id, declared, table, &registered, History::Rebuilt);
     if crr.key_description() == table.key {
-        return convert::rebuilt::take_over(state, &crr);
+        convert::rebuilt::take_over(state, &crr)?;
+        // Rows that came and went between the old table and the new one had no triggers.
+        if let Some(crr) = state.table(id)? {
+            repair::adopt(state, &crr, Scope::Differences)?;
+        }
+        return Ok(());
     }
     leave_behind(state, id)?;
     convert::replicate(state, declared).map(|_| ())

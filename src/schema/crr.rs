@@ -4,7 +4,7 @@ use super::inspect::{DeclaredColumn, DeclaredTable};
 use super::key::{self, Key};
 use super::late;
 use super::matching::{History, match_columns};
-use super::registry::{RegisteredColumn, RegisteredTable};
+use super::registry::{RegisteredColumn, RegisteredTable, former_names};
 use super::triggers::{COLUMNS_PER_SET, KeyArguments, marked_columns};
 use crate::crdt::change::{ColumnId, TableId};
 use crate::crdt::key as packed_key;
@@ -157,13 +157,12 @@ impl Crr {
             Some(names) => History::Followed(names),
             None => History::Appended,
         };
-        Ok(Some(Crr::altered(
-            id,
-            &declared,
-            &table,
-            &registered,
-            history,
-        )))
+        let mut crr = Crr::altered(id, &declared, &table, &registered, history);
+        let registered = registered
+            .into_iter()
+            .map(|column| (column.name, column.id));
+        crr.add_former_names(registered.chain(former_names(connection, id)?));
+        Ok(Some(crr))
     }
 
     /// The table as it is declared now, given what is registered of it.
@@ -251,6 +250,19 @@ impl Crr {
             captured_late: captured.iter().copied().filter(is_late).collect(),
             captured,
             columns,
+        }
+    }
+
+    /// Columns are found by names that they had, too, unless another column has that name now.
+    fn add_former_names(&mut self, names: impl Iterator<Item = (String, ColumnId)>) {
+        for (name, id) in names {
+            let is_added = |added: &DeclaredColumn| added.name.eq_ignore_ascii_case(&name);
+            if let Some(index) = self.column_by_id(id)
+                && !self.added.iter().any(is_added)
+            {
+                let name = name.to_ascii_lowercase();
+                self.by_name.entry(name).or_insert(index);
+            }
         }
     }
 
@@ -369,7 +381,7 @@ impl Crr {
     }
 
     /// The ids of the replicated columns.
-    pub fn column_ids(&self) -> impl Iterator<Item = ColumnId> {
+    pub fn column_ids(&self) -> impl ExactSizeIterator<Item = ColumnId> {
         self.columns.iter().map(|column| column.id)
     }
 
@@ -504,6 +516,14 @@ impl Crr {
             let value = key::canonical(value, column.affinity);
             match value {
                 ValueRef::Integer(rowid) if self.is_rowid_keyed => return Ok(Key::Rowid(rowid)),
+                // Tables that were replicated by an earlier extension may have such a column.
+                ValueRef::Null if !self.is_rowid_keyed => {
+                    return Err(Error::Table(format!(
+                        "the key column {} of table {} is NULL, and a row needs an identity; give it a value",
+                        sql::quoted(&column.name),
+                        sql::quoted(&self.name)
+                    )));
+                }
                 ValueRef::Text(text) if std::str::from_utf8(text).is_err() => {
                     return Err(Error::Table(format!(
                         "the key column {} of table {} holds text that is not valid UTF-8; store it as a BLOB",

@@ -178,6 +178,15 @@ impl DeclaredTable {
         ))
     }
 
+    /// Whether no constraint but that of the key can make SQLite replace a row.
+    pub fn has_one_unique_index(&self, connection: Connection) -> Result<bool> {
+        match self.check_unique_indexes(connection) {
+            Ok(()) => Ok(true),
+            Err(Error::Table(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn check_unique_indexes(&self, connection: Connection) -> Result<()> {
         let indexes = rows(connection, sql::INDEXES, &self.name, |row| {
             (row.text(0), row.integer(1) != 0, row.text(2))
@@ -226,6 +235,26 @@ impl DeclaredTable {
     }
 
     fn check_key(&self, connection: Connection) -> Result<()> {
+        if let Some(column) = self.nullable_key_columns().next() {
+            return Err(self.refusal(format_args!(
+                "has the key column {}, which may be NULL, and a row needs an identity; declare it NOT NULL",
+                sql::quoted(&column.name)
+            )));
+        }
+        self.check_identity(connection)
+    }
+
+    /// The key columns that may be NULL.
+    pub fn nullable_key_columns(&self) -> impl Iterator<Item = &DeclaredColumn> {
+        let is_nullable = |column: &&DeclaredColumn| column.key_place > 0 && !column.is_not_null;
+        self.columns
+            .iter()
+            .filter(is_nullable)
+            .filter(|_| !self.is_rowid_keyed)
+    }
+
+    /// Refuses a table whose rows have no key that replicas could agree on.
+    pub fn check_identity(&self, connection: Connection) -> Result<()> {
         let key = self.key_columns();
         if key.is_empty() {
             return Err(
@@ -236,15 +265,6 @@ impl DeclaredTable {
             return Err(self.refusal(format_args!(
                 "has a primary key of {} columns, and at most {KEY_VALUES_MAX} are possible",
                 key.len()
-            )));
-        }
-        if self.is_rowid_keyed {
-            return Ok(());
-        }
-        if let Some(column) = key.iter().find(|column| !column.is_not_null) {
-            return Err(self.refusal(format_args!(
-                "has the key column {}, which may be NULL, and a row needs an identity; declare it NOT NULL",
-                sql::quoted(&column.name)
             )));
         }
         let Some(index) = &self.key_index else {
@@ -271,14 +291,21 @@ impl DeclaredTable {
             .any(|text| bare_words(text).any(|word| word.eq_ignore_ascii_case("AUTOINCREMENT"))))
     }
 
+    /// Refuses a column with the name of the sentinel.
+    pub fn check_column_names(&self) -> Result<()> {
+        match self.value_columns().find(|column| column.name == SENTINEL) {
+            None => Ok(()),
+            Some(column) => Err(self.refusal(format_args!(
+                "has a column named {}, the name that stands for whole rows in crsql_changes; rename it",
+                sql::quoted(&column.name)
+            ))),
+        }
+    }
+
     fn check_columns(&self) -> Result<()> {
+        self.check_column_names()?;
         for column in self.value_columns() {
             let name = sql::quoted(&column.name);
-            if column.name == SENTINEL {
-                return Err(self.refusal(format_args!(
-                    "has a column named {name}, the name that stands for whole rows in crsql_changes; rename it"
-                )));
-            }
             if column.is_not_null && column.default.is_none() {
                 return Err(self.refusal(format_args!(
                     "has the column {name}, which is NOT NULL without a DEFAULT, and a row may arrive one \

@@ -4,29 +4,84 @@
 //! they are *unset*. A pristine row is known to have been there by the default that it still holds: a row that
 //! is inserted later and holds the default gets a record which says that its cells are set.
 
-use crate::crdt::value::{Value, ValueRef};
-use crate::sql;
+use super::inspect::DeclaredColumn;
+use crate::crdt::value::{Affinity, Value, ValueRef, whole_integer};
+use crate::error::Result;
+use crate::sql::{self, Part};
+use crate::sqlite::Connection;
+use crate::sqlite::scratch::Scratch;
 
-/// Whether a late column still holds what it was filled with.
+/// Whether a late column still holds what it was filled with. Releases of SQLite differ in what `DEFAULT 1.0`
+/// gives to the rows that are there, 1 or 1.0, and a file may be read by several.
 pub fn holds(value: ValueRef<'_>, default: &Value) -> bool {
     match (value, default.as_ref()) {
-        // As SQLite compares them: 0.0 is -0.0.
+        (ValueRef::Real(real), ValueRef::Integer(integer))
+        | (ValueRef::Integer(integer), ValueRef::Real(real)) => {
+            whole_integer(real) == Some(integer)
+        }
+        (value, default) => is_same(value, default),
+    }
+}
+
+/// Whether two values of one class are equal, as SQLite compares them: 0.0 is -0.0.
+pub fn is_same(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
+    match (a, b) {
         (ValueRef::Real(a), ValueRef::Real(b)) => a == b,
         (a, b) => a == b,
     }
 }
 
+/// What `ADD COLUMN` gave to the rows that were there. SQLite reads the text of a DEFAULT in another way then than
+/// for a row that is inserted, so SQLite is asked, in a database of our own: the text comes from the file, and may
+/// not call functions of the application.
+pub fn filled_with(column: &DeclaredColumn) -> Result<Value> {
+    let Some(default) = &column.default else {
+        return Ok(Value::Null);
+    };
+    let scratch = Scratch::open()?;
+    let connection = scratch.connection();
+    let affinity = match column.affinity {
+        Affinity::None => "BLOB",
+        Affinity::Text => "TEXT",
+        Affinity::Numeric => "NUMERIC",
+        Affinity::Real => "REAL",
+    };
+    let fill = |text: &str| {
+        let parts = [
+            ("type", Part::Sql(affinity)),
+            ("default", Part::Sql(default)),
+        ];
+        sql::fill(text, &parts)
+    };
+    connection.execute(sql::LATE_OLD)?;
+    let value = match connection.execute(&fill(sql::LATE_ADD)) {
+        Ok(()) => value_of(connection, sql::LATE_GET),
+        // Not one that `ADD COLUMN` accepts: the table was made anew.
+        Err(_) => connection
+            .execute(&fill(sql::LATE_NEW))
+            .and_then(|()| value_of(connection, sql::LATE_INSERT)),
+    };
+    // What can't be computed here was written row by row.
+    Ok(value.unwrap_or(Value::Null))
+}
+
+fn value_of(connection: Connection, query: &str) -> Result<Value> {
+    let value = connection
+        .prepare(query)?
+        .first([], |row| row.value(0).to_owned())?;
+    Ok(value.unwrap_or(Value::Null))
+}
+
 /// `holds` as an SQL condition on the expression `cell`.
 pub fn holds_sql(cell: &str, default: &Value) -> String {
-    let class = match default {
+    let classes = match default {
         Value::Null => return format!("{cell} IS NULL"),
-        Value::Integer(_) => "integer",
-        Value::Real(_) => "real",
-        Value::Text(_) => "text",
-        Value::Blob(_) => "blob",
+        Value::Integer(_) | Value::Real(_) => "IN ('integer', 'real')",
+        Value::Text(_) => "= 'text'",
+        Value::Blob(_) => "= 'blob'",
     };
     let literal = sql::value_literal(default.as_ref());
-    format!("({cell} IS {literal} COLLATE BINARY AND typeof({cell}) = '{class}')")
+    format!("({cell} IS {literal} COLLATE BINARY AND typeof({cell}) {classes})")
 }
 
 #[cfg(test)]
@@ -37,12 +92,19 @@ mod tests {
     fn the_storage_class_belongs_to_the_default() {
         assert!(holds(ValueRef::Null, &Value::Null));
         assert!(holds(ValueRef::Real(-0.0), &Value::Real(0.0)));
-        assert!(!holds(ValueRef::Real(1.0), &Value::Integer(1)));
+        assert!(holds(ValueRef::Real(1.0), &Value::Integer(1)));
+        assert!(holds(ValueRef::Integer(1), &Value::Real(1.0)));
+        assert!(!holds(ValueRef::Real(1.5), &Value::Integer(1)));
+        assert!(!holds(ValueRef::Integer(1), &Value::Text(b"1".to_vec())));
         assert!(!holds(ValueRef::Blob(b"a"), &Value::Text(b"a".to_vec())));
     }
 
     #[test]
     fn conditions_are_quoted() {
+        assert_eq!(
+            holds_sql("NEW.a", &Value::Integer(1)),
+            "(NEW.a IS 1 COLLATE BINARY AND typeof(NEW.a) IN ('integer', 'real'))"
+        );
         assert_eq!(holds_sql("NEW.a", &Value::Null), "NEW.a IS NULL");
         assert_eq!(
             holds_sql("NEW.a", &Value::Text(b"it's".to_vec())),

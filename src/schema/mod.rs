@@ -8,5 +8,5 @@ pub mod matching;
 pub mod registry;
 pub mod triggers;
 
-pub use crr::{Column, Crr};
+pub use crr::{Column, Crr, KeyColumn};
 pub use key::Key;

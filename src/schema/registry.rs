@@ -101,6 +101,43 @@ impl RegisteredColumn {
     }
 }
 
+/// The former names of a table's columns.
+pub fn former_names(connection: Connection, table: TableId) -> Result<Vec<(String, ColumnId)>> {
+    let mut rows = connection.prepare(sql::FORMER_COLUMNS)?;
+    rows.bind(1, ValueRef::Integer(table.0))?;
+    let mut names = Vec::new();
+    while rows.step()? {
+        names.push((rows.text(0), ColumnId(rows.integer(1) as u32)));
+    }
+    Ok(names)
+}
+
+/// Keeps the names that `crr` and its columns are registered under, where they are called otherwise now.
+pub fn keep_former_names(connection: Connection, crr: &Crr) -> Result<()> {
+    let mut add = connection.prepare(sql::ADD_FORMER_NAME)?;
+    let mut keep = |name: &str, column: i64| {
+        add.run([
+            ValueRef::Text(name.as_bytes()),
+            ValueRef::Integer(crr.id.0),
+            ValueRef::Integer(column),
+        ])
+    };
+    let table = RegisteredTable::read(connection, crr.id)?;
+    if let Some(table) = table.filter(|table| table.name != crr.name) {
+        keep(&table.name, THE_TABLE)?;
+    }
+    for old in RegisteredColumn::read_all(connection, crr.id)? {
+        let column = crr.column_by_id(old.id).map(|index| &crr.columns[index]);
+        if column.is_some_and(|column| column.name != old.name) {
+            keep(&old.name, i64::from(old.id.0))?;
+        }
+    }
+    Ok(())
+}
+
+/// Stands for the column in a former name of a table.
+const THE_TABLE: i64 = -1;
+
 /// Replaces the registered columns of a table by these.
 pub fn write_columns(connection: Connection, table: TableId, columns: &[Column]) -> Result<()> {
     connection

@@ -133,8 +133,8 @@ pub fn creation(crr: &Crr, database: i64, phase: Phase) -> Vec<String> {
             &changed_set(0, &crr.columns),
         ));
     } else {
-        let of_key = format!(" OF {key_names}");
-        statements.push(make(sql::TRIGGER_UPDATE, "update", &of_key, ""));
+        // Of all updates: also of columns that are added later.
+        statements.push(make(sql::TRIGGER_UPDATE, "update", "", ""));
         // SQLite runs the latest trigger first: made from the end on, they record in the order of the columns.
         for (set, columns) in crr.columns.chunks(COLUMNS_PER_SET).enumerate().rev() {
             let names = join(", ", columns.iter().map(|column| quoted(&column.name)));

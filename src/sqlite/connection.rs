@@ -4,7 +4,7 @@ use super::api::{self, call};
 use super::statement::Statement;
 use crate::error::{Error, Result};
 use sqlite_loadable::ext::sqlite3;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 
 /// The application's connection. It outlives every function and module registered on it, and so this.
@@ -79,6 +79,21 @@ impl Connection {
         Error::Sqlite { code, message }
     }
 
+    /// Whether triggers run on this connection. An application can turn them off.
+    pub fn runs_triggers(self) -> bool {
+        let mut is_on: c_int = 1;
+        // SAFETY: the handle is open; this setting takes a number, where -1 only asks, and a place for the answer.
+        let code = unsafe {
+            call!(db_config(
+                self.0,
+                api::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+                -1 as c_int,
+                &mut is_on as *mut c_int,
+            ))
+        };
+        code != api::SQLITE_OK || is_on != 0
+    }
+
     /// Rows changed by the last statement.
     pub fn changes(self) -> i64 {
         // SAFETY: the handle is open.
@@ -95,11 +110,23 @@ impl Connection {
         outcome
     }
 
+    /// Whether the open transaction may have changed a database, as `main` or `temp`.
+    pub fn is_writing(self, database: &CStr) -> bool {
+        // SAFETY: the handle is open, the name is a text.
+        unsafe { call!(txn_state(self.0, database.as_ptr())) == api::SQLITE_TXN_WRITE }
+    }
+
     /// Rows changed since the connection was opened. Moves whenever a statement that changed rows ends.
     pub fn total_changes(self) -> i64 {
         // SAFETY: the handle is open.
         unsafe { call!(total_changes64(self.0)) }
     }
+}
+
+/// Fills the bytes with SQLite's randomness.
+pub fn randomness(bytes: &mut [u8]) {
+    // SAFETY: the bytes are valid for their length, which is small.
+    unsafe { call!(randomness(bytes.len() as i32, bytes.as_mut_ptr().cast())) };
 }
 
 /// A text for SQLite; a NUL in it ends it there.

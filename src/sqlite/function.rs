@@ -34,8 +34,12 @@ impl Trust {
 /// The body of a function.
 pub type Body<S> = fn(&Rc<S>, Arguments<'_>) -> Result<Value>;
 
+/// What is asked before the body runs; an error is the function's result.
+pub type Gate<S> = fn(&S) -> Result<()>;
+
 struct Registered<S> {
     state: Rc<S>,
+    gate: Option<Gate<S>>,
     body: Body<S>,
 }
 
@@ -45,10 +49,12 @@ pub fn register<S: 'static>(
     name: &str,
     trust: Trust,
     state: &Rc<S>,
+    gate: Option<Gate<S>>,
     body: Body<S>,
 ) -> Result<()> {
     let registered = Box::new(Registered {
         state: Rc::clone(state),
+        gate,
         body,
     });
     // SAFETY: the connection is open; SQLite calls `destroy` on the pointer exactly once, also when this fails.
@@ -101,7 +107,13 @@ unsafe extern "C" fn invoke<S>(
         let data = call!(user_data(context)).cast::<Registered<S>>();
         (Context::new(context), Arguments::new(count, values), &*data)
     };
-    match guard(|| (registered.body)(&registered.state, arguments)) {
+    let work = || {
+        registered
+            .gate
+            .map_or(Ok(()), |gate| gate(&registered.state))?;
+        (registered.body)(&registered.state, arguments)
+    };
+    match guard(work) {
         Ok(value) => context.result(value.as_ref()),
         Err(error) => context.error(&error),
     }

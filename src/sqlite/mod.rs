@@ -4,12 +4,14 @@
 
 pub mod api;
 pub mod connection;
+pub mod created;
 pub mod function;
 pub mod query;
+pub mod scratch;
 pub mod statement;
 pub mod triggers;
 pub mod value;
 pub mod vtab;
 
-pub use connection::Connection;
+pub use connection::{Connection, randomness};
 pub use statement::Statement;

@@ -21,6 +21,38 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 use std::rc::Rc;
+use std::slice;
+
+/// What a table was declared by: `CREATE VIRTUAL TABLE schema.name USING module (argument, ...)`, or its mere use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// The schema that holds the table
+    pub schema: String,
+    /// The table's name
+    pub name: String,
+    /// What stands between the commas, as it was written
+    pub arguments: Vec<String>,
+}
+
+impl Definition {
+    /// # Safety
+    /// `arguments` points to `count` texts: the module's name, the schema, the table, then its arguments.
+    pub(super) unsafe fn read(count: c_int, arguments: *const *const c_char) -> Definition {
+        let count = usize::try_from(count).unwrap_or_default();
+        // SAFETY: promised by the caller.
+        let texts = unsafe { slice::from_raw_parts(arguments, count) };
+        let mut texts = texts.iter().skip(1).map(|text| {
+            // SAFETY: promised by the caller.
+            let text = unsafe { CStr::from_ptr(*text) };
+            text.to_string_lossy().into_owned()
+        });
+        Definition {
+            schema: texts.next().unwrap_or_default(),
+            name: texts.next().unwrap_or_default(),
+            arguments: texts.collect(),
+        }
+    }
+}
 
 /// A table that SQL can read.
 pub trait Table: Sized {
@@ -34,7 +66,7 @@ pub trait Table: Sized {
     const HEARS_OF_TRANSACTIONS: bool = false;
 
     /// Connects the table to the connection's state.
-    fn connect(state: &Rc<Self::State>) -> Self;
+    fn connect(state: &Rc<Self::State>, definition: &Definition) -> Result<Self>;
     /// Says how a query will be served.
     fn best_index(&self, query: &mut Query<'_>) -> Result<()>;
     /// Starts a scan.
@@ -83,6 +115,32 @@ pub trait Cursor {
     fn rowid(&self) -> i64;
 }
 
+/// A scan of a table that has no rows.
+#[derive(Debug)]
+pub struct NoRows;
+
+impl Cursor for NoRows {
+    fn filter(&mut self, _plan: i32, _plan_text: &str, _arguments: Arguments<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_at_end(&self) -> bool {
+        true
+    }
+
+    fn column(&self, _column: usize, _context: Context) -> Result<()> {
+        Ok(())
+    }
+
+    fn rowid(&self) -> i64 {
+        0
+    }
+}
+
 /// Registers `T` as an eponymous table under `name`, connected at once so that its end is told of too.
 pub fn register<T: Table>(connection: Connection, name: &str, state: &Rc<T::State>) -> Result<()> {
     let state = Box::into_raw(Box::new(Rc::clone(state)));
@@ -121,12 +179,12 @@ pub fn unregister(connection: Connection, name: &str) {
     }
 }
 
-struct Module<T>(PhantomData<T>);
+pub(super) struct Module<T>(PhantomData<T>);
 
 impl<T: Table> Module<T> {
-    const MODULE: sqlite3_module = sqlite3_module {
+    pub(super) const MODULE: sqlite3_module = sqlite3_module {
         iVersion: 2,
-        // No xCreate: the table is there by itself and can't be made a second time.
+        // No xCreate: the table is there by itself and can't be made a second time. Tables that are made: `created`.
         xCreate: None,
         xConnect: Some(connect::<T>),
         xBestIndex: Some(best_index::<T>),
@@ -200,8 +258,8 @@ struct CursorObject<T: Table> {
 }
 
 /// # Safety
-/// `table` was made by `connect::<T>`.
-unsafe fn table_of<'a, T>(table: *mut sqlite3_vtab) -> &'a T {
+/// `table` was made by `establish::<T>`.
+pub(super) unsafe fn table_of<'a, T>(table: *mut sqlite3_vtab) -> &'a T {
     // SAFETY: promised by the caller; TableObject is repr(C) with the base first.
     unsafe { &(*table.cast::<TableObject<T>>()).table }
 }
@@ -217,7 +275,7 @@ unsafe fn cursor_of<'a, T: Table>(cursor: *mut sqlite3_vtab_cursor) -> &'a mut T
 ///
 /// # Safety
 /// `table` is live.
-unsafe fn report(table: *mut sqlite3_vtab, outcome: Result<()>) -> c_int {
+pub(super) unsafe fn report(table: *mut sqlite3_vtab, outcome: Result<()>) -> c_int {
     let Err(error) = outcome else {
         return api::SQLITE_OK;
     };
@@ -243,7 +301,7 @@ pub(super) fn sqlite_text(text: &str) -> *mut c_char {
     }
 }
 
-unsafe extern "C" fn drop_state<T: Table>(state: *mut c_void) {
+pub(super) unsafe extern "C" fn drop_state<T: Table>(state: *mut c_void) {
     // SAFETY: the pointer comes from Box::into_raw in `register`, and SQLite passes it here once.
     let state = unsafe { Box::from_raw(state.cast::<Rc<T::State>>()) };
     let _ = guard(|| {
@@ -255,13 +313,32 @@ unsafe extern "C" fn drop_state<T: Table>(state: *mut c_void) {
 unsafe extern "C" fn connect<T: Table>(
     db: *mut sqlite3,
     state: *mut c_void,
-    _argument_count: c_int,
-    _arguments: *const *const c_char,
+    count: c_int,
+    arguments: *const *const c_char,
+    table: *mut *mut sqlite3_vtab,
+    message: *mut *mut c_char,
+) -> c_int {
+    // SAFETY: SQLite passes its own arguments.
+    unsafe {
+        let definition = Definition::read(count, arguments);
+        establish(db, state, &definition, T::connect, table, message)
+    }
+}
+
+/// Declares a table and hands its object to SQLite.
+///
+/// # Safety
+/// The connection is open, `state` was given at registration, `table` and `message` are valid places.
+pub(super) unsafe fn establish<T: Table>(
+    db: *mut sqlite3,
+    state: *mut c_void,
+    definition: &Definition,
+    make: fn(&Rc<T::State>, &Definition) -> Result<T>,
     table: *mut *mut sqlite3_vtab,
     message: *mut *mut c_char,
 ) -> c_int {
     let outcome = guard(|| {
-        // SAFETY: `state` is the pointer given at registration; the connection is open.
+        // SAFETY: promised by the caller.
         unsafe {
             let state = &*state.cast::<Rc<T::State>>();
             let code = call!(declare_vtab(db, c_text(T::DECLARATION).as_ptr()));
@@ -272,7 +349,7 @@ unsafe extern "C" fn connect<T: Table>(
             call!(vtab_config(db, api::SQLITE_VTAB_INNOCUOUS));
             let object = TableObject {
                 base: std::mem::zeroed(),
-                table: T::connect(state),
+                table: make(state, definition)?,
             };
             *table = Box::into_raw(Box::new(object)).cast();
         }
@@ -288,8 +365,8 @@ unsafe extern "C" fn connect<T: Table>(
     }
 }
 
-unsafe extern "C" fn disconnect<T: Table>(table: *mut sqlite3_vtab) -> c_int {
-    // SAFETY: made by `connect::<T>`, and SQLite passes it here once.
+pub(super) unsafe extern "C" fn disconnect<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: made by `establish::<T>`, and SQLite passes it here once.
     let object = unsafe { Box::from_raw(table.cast::<TableObject<T>>()) };
     let _ = guard(|| {
         object.table.disconnect();
@@ -433,7 +510,7 @@ unsafe extern "C" fn sync<T: Table>(table: *mut sqlite3_vtab) -> c_int {
 /// Runs a callback that can't fail.
 ///
 /// # Safety
-/// `table` was made by `connect::<T>`.
+/// `table` was made by `establish::<T>`.
 unsafe fn notify<T: Table>(table: *mut sqlite3_vtab, tell: impl FnOnce(&T)) -> c_int {
     // SAFETY: promised by the caller.
     unsafe {

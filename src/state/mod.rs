@@ -13,7 +13,8 @@ mod buffer;
 pub mod held;
 pub mod notes;
 mod records;
-mod registry;
+pub mod registry;
+pub mod rows;
 pub mod tables;
 pub mod transaction;
 
@@ -21,21 +22,36 @@ pub use held::HeldRow;
 
 use crate::crdt::change::TableId;
 use crate::error::{Error, Result};
-use crate::schema::Crr;
+use crate::schema::{Crr, Key};
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
+use crate::unique::Unique;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
 use transaction::Transaction;
+
+/// Whose layout the file has, as far as was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// This extension's
+    Own,
+    /// This extension's, until the transaction that converted it is rolled back
+    Converted,
+    /// Another's, when it was last looked at
+    Foreign,
+}
 
 /// The state of one connection.
 #[derive(Debug)]
 pub struct State {
     /// The internal tables
     pub store: Store,
+    /// The keys that the connection makes
+    pub unique: RefCell<Unique>,
     identity: RefCell<Identity>,
+    standing: Cell<Standing>,
     sync_bit: Cell<i64>,
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
@@ -46,11 +62,18 @@ pub struct State {
 }
 
 impl State {
-    /// The state of a connection whose internal tables are there. `on_drop` hears of the connection's end.
-    pub fn new(store: Store, identity: Identity, on_drop: fn(Connection)) -> State {
+    /// The state of a connection. Without an identity the file is another extension's. `on_drop` hears of the
+    /// connection's end.
+    pub fn new(store: Store, identity: Option<Identity>, on_drop: fn(Connection)) -> State {
+        let standing = match identity {
+            Some(_) => Standing::Own,
+            None => Standing::Foreign,
+        };
         State {
             store,
-            identity: RefCell::new(identity),
+            unique: RefCell::default(),
+            identity: RefCell::new(identity.unwrap_or_default()),
+            standing: Cell::new(standing),
             sync_bit: Cell::new(0),
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
@@ -61,23 +84,63 @@ impl State {
         }
     }
 
-    /// This database's site id, as it was at load.
-    pub fn site_id(&self) -> Vec<u8> {
-        self.identity.borrow().site.clone()
+    /// Refuses a file that another extension keeps. It may have been converted since it was last looked at, by
+    /// this connection or by another.
+    pub fn check_layout(&self) -> Result<()> {
+        if self.standing.get() != Standing::Foreign {
+            return Ok(());
+        }
+        let identity = self.store.bootstrap(None)?;
+        *self.identity.borrow_mut() = identity;
+        self.standing.set(match self.is_enlisted.get() {
+            true => Standing::Converted,
+            false => Standing::Own,
+        });
+        self.forget_tables();
+        Ok(())
+    }
+
+    /// The open transaction, or a part of it, is over: it may be the one that converted the file.
+    fn distrust_layout(&self) {
+        if self.standing.get() == Standing::Converted {
+            self.standing.set(Standing::Foreign);
+        }
+    }
+
+    /// This database's site id, as it was at load or at the last `crsql_site_id_reset`.
+    pub fn site_id(&self) -> Result<Vec<u8>> {
+        self.verify_tables()?;
+        Ok(self.identity.borrow().site.clone())
     }
 
     /// Whether this is this database's site id.
-    pub fn is_own_site(&self, site: &[u8]) -> bool {
-        self.identity.borrow().site == site
+    pub fn is_own_site(&self, site: &[u8]) -> Result<bool> {
+        self.verify_tables()?;
+        Ok(self.identity.borrow().site == site)
     }
 
     /// The number that this database's triggers carry.
-    pub fn database(&self) -> i64 {
-        self.identity.borrow().database
+    pub fn database(&self) -> Result<i64> {
+        self.verify_tables()?;
+        Ok(self.identity.borrow().database)
+    }
+
+    /// Takes over another identity if the file got one since: then the number of the database is another too,
+    /// and the schema has changed. An ordinal 0 that was edited by hand is left to the next load.
+    fn refresh_identity(&self) -> Result<()> {
+        let known = self.identity.borrow().database;
+        let stored = self.or_empty(|| self.store.database_number())?;
+        if stored.is_some_and(|stored| stored != known)
+            && let Some(identity) = self.store.identity()?
+        {
+            *self.identity.borrow_mut() = identity;
+        }
+        Ok(())
     }
 
     /// Makes the internal tables again where they are gone: a load inside a transaction may be rolled back.
     pub fn ensure_bootstrapped(&self) -> Result<()> {
+        self.check_layout()?;
         let known = self.identity.borrow().clone();
         let identity = self.store.bootstrap(Some(&known))?;
         *self.identity.borrow_mut() = identity;
@@ -154,27 +217,88 @@ impl State {
         self.tables.borrow_mut().by_name(&self.store, name)
     }
 
-    /// The schema can change only between statements, and a statement that wrote moves the count of changes
-    /// when it ends: so while that count stands still, what was checked holds.
+    /// The schema can change only between statements, and a statement that wrote a row moves the count of changes
+    /// when it ends: so what a writing statement checked holds while that count stands still. What is checked in
+    /// any other place does not.
     fn verify_tables(&self) -> Result<()> {
         let changes = self.store.connection.total_changes();
-        let mut tables = self.tables.borrow_mut();
-        if self.is_enlisted.get() && tables.is_checked_at(changes) {
+        if self.is_enlisted.get() && self.tables.borrow().is_checked_at(changes) {
             return Ok(());
         }
         let version = self.store.schema_version()?;
-        tables.check(&self.store, version, changes)
+        let is_known = self.tables.borrow().schema_version() == Some(version);
+        let is_uncommitted = !is_known && self.store.connection.is_writing(c"main");
+        // A schema that is rolled back gives its version back, too, and the next one will have it: that end must be
+        // heard of.
+        if is_uncommitted {
+            self.enlist()?;
+        }
+        self.tables.borrow_mut().check(version, is_uncommitted);
+        if is_known {
+            Ok(())
+        } else {
+            self.refresh_identity()
+        }
     }
 
-    /// Takes the changes that the extension itself just made for no sign of another statement.
+    /// The schema that is known was committed.
+    pub fn keep_tables(&self) {
+        self.tables.borrow_mut().keep();
+    }
+
+    /// Forgets a schema that may have been rolled back.
+    pub fn forget_uncommitted_tables(&self) {
+        let mut tables = self.tables.borrow_mut();
+        tables.distrust_triggers();
+        if tables.is_uncommitted() {
+            *tables = Tables::default();
+        }
+    }
+
+    /// The version of the schema that everything known of tables belongs to.
+    pub fn known_schema_version(&self) -> Result<i64> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().schema_version().unwrap_or_default())
+    }
+
+    /// A statement is writing a row: what is known of tables holds until it ends. The changes that the extension
+    /// itself just made are no sign of that.
     pub fn settle(&self) {
         let changes = self.store.connection.total_changes();
         self.tables.borrow_mut().settle(changes);
     }
 
+    /// The schema may have changed although the count of changes did not move.
+    pub fn distrust_tables(&self) {
+        self.tables.borrow_mut().distrust();
+    }
+
     /// Whether the application has triggers, which may write to a row while its write is being recorded.
-    pub fn has_other_triggers(&self) -> bool {
-        self.tables.borrow().has_other_triggers()
+    pub fn has_other_triggers(&self) -> Result<bool> {
+        let mut tables = self.tables.borrow_mut();
+        if !tables.are_triggers_checked() {
+            let is_heard = self.is_enlisted.get() || !self.store.connection.is_writing(c"temp");
+            tables.check_triggers(&self.store, self.store.temp_version()?, is_heard)?;
+        }
+        Ok(tables.has_other_triggers())
+    }
+
+    /// The version of the schema if a digest was ever asked for, so that there are trees to keep right.
+    pub fn schema_with_digests(&self) -> Result<Option<i64>> {
+        self.verify_tables()?;
+        self.tables.borrow_mut().schema_with_digests(&self.store)
+    }
+
+    /// Notes a write that is not recorded, for the digests: no log entry will tell of it. What a merge itself
+    /// writes has one.
+    pub fn note_unrecorded(&self, crr: &Crr, key: &Key) -> Result<()> {
+        let is_merged = self.is_merging.get() && !self.has_other_triggers()?;
+        if is_merged || self.schema_with_digests()?.is_none() {
+            return Ok(());
+        }
+        self.store.touch(crr.id, key)?;
+        self.settle();
+        Ok(())
     }
 
     /// Forgets what is known of the schema.

@@ -85,14 +85,12 @@ impl State {
     pub fn save_clock(&self, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
         if !clock.inherited.is_empty() {
             let columns = std::mem::take(&mut clock.inherited);
-            let site = clock
-                .sentinel
-                .map_or(SiteOrdinal::LOCAL, |entry| entry.site);
             let at = self.reserve(columns.len() as u64)?;
             let cells = columns
                 .into_iter()
                 .map(|column| (column, ColumnVersion::INHERITED));
-            clock.set_cells(at, site, cells);
+            // It is this replica that says so: whoever revived the row may not have heard of these cells.
+            clock.set_cells(at, SiteOrdinal::LOCAL, cells);
         }
         clock.close();
         let mut transaction = self.transaction.borrow_mut();
@@ -160,7 +158,18 @@ impl State {
         at: Position,
         site: SiteOrdinal,
     ) -> Result<()> {
-        let stride = crr.insert_stride();
+        self.log_entry(crr, key, at, site, crr.insert_stride())
+    }
+
+    /// The same for an entry that reserves `stride` seqs.
+    pub fn log_entry(
+        &self,
+        crr: &Crr,
+        key: &Key,
+        at: Position,
+        site: SiteOrdinal,
+        stride: u64,
+    ) -> Result<()> {
         let may_join = crr.is_rowid_keyed || !self.merges_equal_values()?;
         let mut transaction = self.transaction.borrow_mut();
         if may_join

@@ -3,17 +3,16 @@
 
 use super::State;
 use crate::crdt::change::{ColumnId, TableId};
-use crate::crdt::value::Value;
+use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::crr::slot;
-use crate::schema::inspect::DeclaredColumn;
-use crate::schema::registry::{RegisteredTable, add_column, write_columns};
-use crate::schema::{Column, Crr, Key};
-use crate::sql::{self, Part};
+use crate::schema::registry::{RegisteredTable, add_column, keep_former_names, write_columns};
+use crate::schema::{Column, Crr, Key, late};
+use crate::sql;
 use std::rc::Rc;
 
 /// Columns that are added in an alter session stand behind all that were there before.
-const PLACE_IN_SESSION: i64 = 1 << 20;
+pub const PLACE_IN_SESSION: i64 = 1 << 20;
 
 impl State {
     /// The table with all its columns registered. `newcomer` is a row that was just inserted: a column that
@@ -49,8 +48,13 @@ impl State {
             sessions: 0,
             ..crr.registration()
         };
-        write_columns(self.store.connection, crr.id, &columns)?;
-        table.write(self.store.connection, crr.id)
+        let connection = self.store.connection;
+        keep_former_names(connection, crr)?;
+        write_columns(connection, crr.id, &columns)?;
+        table.write(connection, crr.id)?;
+        let id = [ValueRef::Integer(crr.id.0)];
+        connection.prepare(sql::REMOVE_FORMER_NAMES)?.run(id)?;
+        Ok(())
     }
 
     /// Registers added columns in an alter session. What is registered of the others is what the session
@@ -73,7 +77,7 @@ impl State {
             .zip(&crr.added)
             .map(|(id, added)| {
                 let late = match has_rows {
-                    true => Some(self.default_of(added)?),
+                    true => Some(late::filled_with(added)?),
                     false => None,
                 };
                 Ok(Column {
@@ -86,6 +90,19 @@ impl State {
                 })
             })
             .collect()
+    }
+
+    /// A replicated table by the name it has, or had when a peer last heard of it.
+    pub fn table_by_any_name(&self, name: &str) -> Result<Option<Rc<Crr>>> {
+        if let Some(crr) = self.table_by_name(name)? {
+            return Ok(Some(crr));
+        }
+        let former = self.or_empty(|| {
+            let mut query = self.store.connection.prepare(sql::FORMER_TABLE)?;
+            let name = [ValueRef::Text(name.as_bytes())];
+            query.first(name, |row| TableId(row.integer(0)))
+        })?;
+        former.map_or(Ok(None), |id| self.table(id))
     }
 
     /// Reads a table anew after its registration was changed.
@@ -105,28 +122,6 @@ impl State {
         let mut query = self.store.connection.prepare(&crr.row_sql(text, &[]))?;
         let has_rows = query.first(values.iter().map(Value::as_ref), |row| row.integer(0) != 0)?;
         Ok(has_rows.unwrap_or_default())
-    }
-
-    /// The value that `ADD COLUMN` gave to the rows that were there. SQLite lets it be constant only.
-    fn default_of(&self, column: &DeclaredColumn) -> Result<Value> {
-        let Some(text) = &column.default else {
-            return Ok(Value::Null);
-        };
-        let query = sql::fill(sql::DEFAULT, &[("default", Part::Sql(text))]);
-        let evaluated = self
-            .store
-            .connection
-            .prepare(&query)
-            .and_then(|mut query| query.first([], |row| row.value(0).to_owned()));
-        let value = match evaluated {
-            Ok(value) => value.unwrap_or(Value::Null),
-            // A bare or a quoted name is a text here.
-            Err(_) => {
-                let name = sql::quoted_list(text).pop().unwrap_or_else(|| text.clone());
-                Value::Text(name.into_bytes())
-            }
-        };
-        self.store.with_affinity(value, column.affinity)
     }
 
     /// The late columns that hold their default in a row.

@@ -14,7 +14,15 @@ use std::rc::Rc;
 pub struct Tables {
     schema_version: Option<i64>,
     checked_at: Option<i64>,
+    /// Whether the open transaction may have made this version
+    is_uncommitted: bool,
     has_other_triggers: bool,
+    /// The version of the temporary schema, whose triggers count, too
+    temp_version: Option<i64>,
+    /// Whether it was asked for since the schema was last checked
+    are_triggers_checked: bool,
+    /// Whether a digest was ever asked for; none if that was not looked up yet
+    has_digests: Option<bool>,
     by_id: HashMap<TableId, Rc<Crr>>,
     by_name: HashMap<String, TableId>,
     /// The table that was asked for last, as it was spelled
@@ -28,23 +36,67 @@ impl Tables {
     }
 
     /// Takes note of the schema's version; another one empties the cache.
-    pub fn check(&mut self, store: &Store, schema_version: i64, changes: i64) -> Result<()> {
+    pub fn check(&mut self, schema_version: i64, is_uncommitted: bool) {
+        self.checked_at = None;
+        self.are_triggers_checked = false;
         if self.schema_version != Some(schema_version) {
-            let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
-            let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
             *self = Tables {
                 schema_version: Some(schema_version),
-                has_other_triggers: has_other_triggers.unwrap_or_default(),
+                is_uncommitted,
                 ..Tables::default()
             };
         }
-        self.checked_at = Some(changes);
+    }
+
+    /// Takes note of the temporary schema's version, for as long as its rollback is heard of.
+    pub fn check_triggers(&mut self, store: &Store, version: i64, is_heard: bool) -> Result<()> {
+        if self.temp_version != Some(version) {
+            let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
+            let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
+            self.has_other_triggers = has_other_triggers.unwrap_or_default();
+            self.temp_version = is_heard.then_some(version);
+        }
+        self.are_triggers_checked = true;
         Ok(())
+    }
+
+    /// Whether the application's triggers are known as they are in the running statement.
+    pub fn are_triggers_checked(&self) -> bool {
+        self.are_triggers_checked
+    }
+
+    /// The temporary schema may have been rolled back.
+    pub fn distrust_triggers(&mut self) {
+        self.temp_version = None;
+    }
+
+    /// No rollback takes the schema back any more.
+    pub fn keep(&mut self) {
+        self.is_uncommitted = false;
+    }
+
+    /// Whether a rollback may take the schema back that the cache belongs to.
+    pub fn is_uncommitted(&self) -> bool {
+        self.is_uncommitted
+    }
+
+    /// The version of the schema that the cache belongs to.
+    pub fn schema_version(&self) -> Option<i64> {
+        self.schema_version
     }
 
     /// Whether the application has triggers.
     pub fn has_other_triggers(&self) -> bool {
         self.has_other_triggers
+    }
+
+    /// The version of the schema at the last check, if a digest was ever asked for.
+    pub fn schema_with_digests(&mut self, store: &Store) -> Result<Option<i64>> {
+        let has_digests = match self.has_digests {
+            Some(known) => known,
+            None => *self.has_digests.insert(store.has_digests()?),
+        };
+        Ok(self.schema_version.filter(|_| has_digests))
     }
 
     /// Lets go of statements that triggers of the application are part of: such a trigger may use
@@ -55,11 +107,9 @@ impl Tables {
         }
     }
 
-    /// Moves the last check to this many changes, if there was one.
+    /// What was checked holds until the count of changes moves from here.
     pub fn settle(&mut self, changes: i64) {
-        if self.checked_at.is_some() {
-            self.checked_at = Some(changes);
-        }
+        self.checked_at = Some(changes);
     }
 
     /// The next use reads this table anew.

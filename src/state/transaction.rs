@@ -23,7 +23,10 @@ pub const PARK: &str = "park";
 pub const REJECT: &str = "reject";
 
 /// Below this version no write happens: entries of the log may be dropped, versions are never given out again.
-const VERSION_FLOOR: &str = "crsql_db_version_floor";
+pub const VERSION_FLOOR: &str = "crsql_db_version_floor";
+
+/// Notes that this database's site id was met in changes that it did not make; the value is the version then.
+pub const SHARED_SITE_ID: &str = "crsql_site_id_shared";
 
 /// Updates that fail, or that a trigger ignores, leave rows behind that nobody asks for. Of nested updates no
 /// more than SQLite's limit of 1,000 nested triggers can be under way.
@@ -75,8 +78,8 @@ pub struct Transaction {
     pub(super) has_registered: bool,
     /// Whether an alter session was opened
     has_session: bool,
-    /// Whether it was looked whether parked changes are due
-    is_parked_checked: bool,
+    /// The version of the schema when it was last looked whether parked changes are due
+    parked_checked_at: Option<i64>,
     /// Whether changes of unknown tables and columns are refused
     refuses_unknown: Option<bool>,
     /// Rows that updates of an alter session are about to change
@@ -108,6 +111,21 @@ impl State {
         let floor = self.store.last_version()?.to_sql();
         self.store
             .set_setting(VERSION_FLOOR, ValueRef::Integer(floor))
+    }
+
+    /// Notes that a merge brought a change under this database's own id that was not known here: two files share
+    /// the id, or this one went back to an earlier state. Where tables were dropped it is no sign of either.
+    pub fn note_own_change_from_elsewhere(&self) -> Result<()> {
+        for key in [SHARED_SITE_ID, VERSION_FLOOR] {
+            if self.store.setting(key)?.is_some() {
+                return Ok(());
+            }
+        }
+        let version = self.committed_version()?.to_sql();
+        self.store
+            .set_setting(SHARED_SITE_ID, ValueRef::Integer(version))?;
+        self.settle();
+        Ok(())
     }
 
     fn clock(&self) -> Result<Clock> {
@@ -281,10 +299,12 @@ impl State {
         })
     }
 
-    /// Whether it is time to look for parked changes that are due: once a transaction.
-    pub fn is_parked_due(&self) -> bool {
+    /// Whether it is time to look for parked changes that are due: once a transaction, and again when the
+    /// schema moved.
+    pub fn is_parked_due(&self) -> Result<bool> {
+        let version = self.known_schema_version()?;
         let mut transaction = self.transaction.borrow_mut();
-        !std::mem::replace(&mut transaction.is_parked_checked, true)
+        Ok(transaction.parked_checked_at.replace(version) != Some(version))
     }
 
     /// An alter session was opened.
@@ -387,6 +407,7 @@ impl State {
     pub fn on_end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
+        self.distrust_layout();
         let ended = self.transaction.take();
         let mut tables = self.tables.borrow_mut();
         if ended.has_registered {
@@ -461,11 +482,13 @@ impl State {
         transaction.sites.clear();
         transaction.merge_equal_values = None;
         transaction.refuses_unknown = None;
+        transaction.parked_checked_at = None;
         transaction.last_clock_keys.clear();
         transaction.befores.clear();
         transaction.doomed_in = transaction.doomed_in.filter(|doomed| *doomed < index);
         let has_registered = transaction.has_registered;
         drop(guard);
+        self.distrust_layout();
         let mut tables = self.tables.borrow_mut();
         if has_registered {
             *tables = Tables::default();

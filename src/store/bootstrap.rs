@@ -9,13 +9,14 @@ use crate::sql;
 /// The layout of the internal tables. A later release that changes it reads older ones.
 pub const FORMAT: i64 = 1;
 
-const FORMAT_KEY: &str = "crsql_format";
+/// Where the layout is noted.
+pub const FORMAT_KEY: &str = "crsql_format";
 const DATABASE_KEY: &str = "crsql_database";
 /// Where cr-sqlite keeps its version. Its builds refuse a file without one, and so keep off ours.
-const FOREIGN_VERSION_KEY: &str = "crsqlite_version";
+pub const FOREIGN_VERSION_KEY: &str = "crsqlite_version";
 
 /// What names a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The site id
     pub site: Vec<u8>,
@@ -41,25 +42,17 @@ impl Store {
         {
             return Ok(identity);
         }
-        self.check_foreign_layout()?;
+        if let Some(layout) = self.foreign_layout()? {
+            return Err(layout.refusal());
+        }
         self.atomically(|| self.create(known)).map_err(|error| {
             error.during("making the internal tables, for which the database must be writable once")
         })
     }
 
-    fn check_foreign_layout(&self) -> Result<()> {
-        let table = self
-            .connection
-            .prepare(sql::BOOTSTRAP_FOREIGN)?
-            .first([], |row| row.text(0))?;
-        match table {
-            None => Ok(()),
-            Some(table) => Err(Error::Load(format!(
-                "the table {} shows that cr-sqlite keeps this database, and this release can't take it over; \
-                 open it with cr-sqlite, or start from a new file and copy the rows",
-                sql::quoted(&table)
-            ))),
-        }
+    /// Makes the internal tables in a database of cr-sqlite, whose site id stays.
+    pub fn take_over(&self) -> Result<Identity> {
+        self.create(None)
     }
 
     fn create(&self, known: Option<&Identity>) -> Result<Identity> {
@@ -89,6 +82,24 @@ impl Store {
         })
     }
 
+    /// Gives the database another identity; rows of `crsql_site_id` are the caller's.
+    pub fn renew_identity(&self) -> Result<Identity> {
+        let identity = self.random()?;
+        self.set_setting(DATABASE_KEY, ValueRef::Integer(identity.database))?;
+        self.connection
+            .prepare(sql::SITE_ADD_LOCAL)?
+            .run([ValueRef::Blob(&identity.site)])?;
+        Ok(identity)
+    }
+
+    /// The number that the triggers carry; none if there is none yet.
+    pub fn database_number(&self) -> Result<Option<i64>> {
+        Ok(match self.setting(DATABASE_KEY)? {
+            Some(Value::Integer(database)) => Some(database),
+            _ => None,
+        })
+    }
+
     /// A new site id, a UUID of version 4, and a number, from SQLite's source of randomness.
     fn random(&self) -> Result<Identity> {
         let random = self.connection.prepare(sql::RANDOM)?.first([], |row| {
@@ -109,7 +120,7 @@ impl Store {
     }
 
     /// Reads the identity; none if a part of it is missing and has to be made.
-    fn identity(&self) -> Result<Option<Identity>> {
+    pub fn identity(&self) -> Result<Option<Identity>> {
         match self.setting(FORMAT_KEY)? {
             Some(Value::Integer(FORMAT)) => {}
             Some(Value::Integer(format)) => {
@@ -124,7 +135,7 @@ impl Store {
             }
             None => return Ok(None),
         }
-        let Some(Value::Integer(database)) = self.setting(DATABASE_KEY)? else {
+        let Some(database) = self.database_number()? else {
             return Ok(None);
         };
         let site = self

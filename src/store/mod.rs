@@ -2,6 +2,8 @@
 
 pub mod affinity;
 pub mod bootstrap;
+pub mod digest;
+pub mod foreign;
 pub mod log;
 pub mod row_clock;
 pub mod row_finder;
@@ -12,6 +14,7 @@ use crate::error::Result;
 use crate::sql;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::{Connection, Statement};
+use std::cell::Cell;
 
 /// The internal tables of one connection.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct Store {
     /// The connection
     pub connection: Connection,
     statements: StatementCache,
+    /// Whether the work runs inside a statement of the application that SQLite undoes whole
+    is_within_statement: Cell<bool>,
 }
 
 /// The slots of the statement cache.
@@ -40,10 +45,24 @@ pub enum Slot {
     SiteAdd,
     MasterGet,
     SchemaVersion,
+    TempVersion,
     CastReal,
     CastText,
     Enlist,
     ParkedAny,
+    LogScanAfter,
+    DigestState,
+    DigestTouch,
+    DigestTree,
+    DigestNodeFrom,
+    DigestNodeAfter,
+    DigestNodeBefore,
+    DigestNodeRange,
+    DigestPutNode,
+    DigestRemoveNodes,
+    DigestPutDead,
+    DigestRemoveDead,
+    DigestDeadRange,
 }
 
 impl Slot {
@@ -65,10 +84,24 @@ impl Slot {
             Slot::SiteAdd => sql::SITE_ADD,
             Slot::MasterGet => sql::MASTER_GET,
             Slot::SchemaVersion => sql::SCHEMA_VERSION,
+            Slot::TempVersion => sql::TEMP_VERSION,
             Slot::CastReal => sql::CAST_REAL,
             Slot::CastText => sql::CAST_TEXT,
             Slot::Enlist => sql::ENLIST,
             Slot::ParkedAny => sql::PARKED_ANY,
+            Slot::LogScanAfter => sql::LOG_SCAN_AFTER,
+            Slot::DigestState => sql::DIGEST_STATE,
+            Slot::DigestTouch => sql::DIGEST_TOUCH,
+            Slot::DigestTree => sql::DIGEST_TREE,
+            Slot::DigestNodeFrom => sql::DIGEST_NODE_FROM,
+            Slot::DigestNodeAfter => sql::DIGEST_NODE_AFTER,
+            Slot::DigestNodeBefore => sql::DIGEST_NODE_BEFORE,
+            Slot::DigestNodeRange => sql::DIGEST_NODE_RANGE,
+            Slot::DigestPutNode => sql::DIGEST_PUT_NODE,
+            Slot::DigestRemoveNodes => sql::DIGEST_REMOVE_NODE_RANGE,
+            Slot::DigestPutDead => sql::DIGEST_PUT_DEAD,
+            Slot::DigestRemoveDead => sql::DIGEST_REMOVE_DEAD,
+            Slot::DigestDeadRange => sql::DIGEST_DEAD_RANGE,
         }
     }
 }
@@ -79,6 +112,7 @@ impl Store {
         Store {
             connection,
             statements: StatementCache::default(),
+            is_within_statement: Cell::new(false),
         }
     }
 
@@ -126,16 +160,47 @@ impl Store {
 
     /// Moves with every change of the schema.
     pub fn schema_version(&self) -> Result<i64> {
-        let version = self.with(Slot::SchemaVersion, |pragma| {
-            pragma.first([], |row| row.integer(0))
-        })?;
+        self.version(Slot::SchemaVersion)
+    }
+
+    /// Moves with every change of the temporary schema.
+    pub fn temp_version(&self) -> Result<i64> {
+        self.version(Slot::TempVersion)
+    }
+
+    fn version(&self, slot: Slot) -> Result<i64> {
+        let version = self.with(slot, |pragma| pragma.first([], |row| row.integer(0)))?;
         Ok(version.unwrap_or_default())
     }
 
     /// Runs `work` so that an error undoes it and nothing else of the caller's transaction.
     pub fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.connection
-            .keeping_last_insert_rowid(|| self.in_savepoint(work))
+        self.connection.keeping_last_insert_rowid(|| {
+            if self.is_within_statement.get() {
+                work()
+            } else {
+                self.in_savepoint(work)
+            }
+        })
+    }
+
+    /// Whether the work runs inside a writing statement of the application.
+    pub fn is_within_statement(&self) -> bool {
+        self.is_within_statement.get()
+    }
+
+    /// Runs `work` inside a writing statement of the application, which SQLite undoes whole if it fails; it opens no
+    /// savepoint there.
+    pub fn within_statement<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        struct Within<'a>(&'a Cell<bool>, bool);
+        impl Drop for Within<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let was_within = self.is_within_statement.replace(true);
+        let _within = Within(&self.is_within_statement, was_within);
+        work()
     }
 
     fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {

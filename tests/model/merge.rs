@@ -1,7 +1,6 @@
 //! What `INSERT INTO crsql_changes` decides and records.
 
 use std::cmp::Ordering;
-use std::rc::Rc;
 
 use super::key::{self, Key};
 use super::reach::Situation;
@@ -32,6 +31,9 @@ impl Replica {
     pub fn merge(&mut self, changes: &[Change]) -> Result<usize, Refused> {
         let mark = self.mark();
         let mut effective = 0;
+        if !changes.is_empty() {
+            self.replay(Situation::ReplayedByMerge);
+        }
         for change in changes {
             match self.merge_one(change) {
                 Ok(impact) => effective += usize::from(impact > 0),
@@ -44,13 +46,88 @@ impl Replica {
         Ok(effective)
     }
 
+    /// Merges or parks a change; gives the number of events that were applied.
     fn merge_one(&mut self, change: &Change) -> Result<i64, Refused> {
-        let Some(incoming) = self.validate(change) else {
-            self.reach.met(Situation::MergeRefused);
-            return Err(Refused);
+        match self.is_unknown(change) {
+            Some(true) if self.refuses_unknown => self.refuse(),
+            Some(true) if self.find_table(&change.table).is_none() => {
+                self.park(change);
+                Ok(0)
+            }
+            Some(true) => {
+                // The cell makes, or unmakes, its row as it would if the column were here.
+                let impact = self.merge_change(&Change {
+                    cid: SENTINEL.to_owned(),
+                    ..change.clone()
+                })?;
+                if change.cl % 2 == 1 {
+                    self.park(change);
+                }
+                if impact > 0 {
+                    self.reach.met(Situation::RowOfUnknownColumnMade);
+                }
+                Ok(impact)
+            }
+            Some(false) => self.merge_change(change),
+            None => self.refuse(),
+        }
+    }
+
+    fn refuse(&mut self) -> Result<i64, Refused> {
+        self.reach.met(Situation::MergeRefused);
+        Err(Refused)
+    }
+
+    /// Is the change sound, but for a table or column that is not here? `None` if it is refused for something else.
+    fn is_unknown(&self, change: &Change) -> Option<bool> {
+        let numbers = [change.col_version, change.db_version, change.seq];
+        let values = key::unpack(&change.pk)?;
+        let is_sound =
+            change.cl > 0 && numbers.iter().all(|number| *number >= 0) && change.site.len() == 16;
+        if !is_sound {
+            return None;
+        }
+        let Some(place) = self.find_table(&change.table) else {
+            return Some(true);
         };
+        let table = self.table(place);
+        if values.len() != table.key.len() {
+            return None;
+        }
+        table.key_of(&values)?;
+        let is_cell = change.cid == SENTINEL || table.cell_named(&change.cid).is_some();
+        if !is_cell && table.is_no_cell(&change.cid) {
+            return None;
+        }
+        Some(!is_cell)
+    }
+
+    /// The place of a table that is here, by the name that it has, in any ASCII case, or had.
+    pub fn find_table(&self, name: &str) -> Option<usize> {
+        let tables = &self.schema.tables;
+        let is_named = |table: &Table| table.is_here && table.name.eq_ignore_ascii_case(name);
+        let was_named =
+            |table: &Table| table.is_here && table.former.iter().any(|former| former == name);
+        let now = tables.iter().position(is_named);
+        now.or_else(|| tables.iter().position(was_named))
+    }
+
+    /// Merges a change of a table and column that are here.
+    pub fn merge_change(&mut self, change: &Change) -> Result<i64, Refused> {
+        let Some(incoming) = self.validate(change) else {
+            return self.refuse();
+        };
+        let table = self.table(incoming.table);
+        let is_former = table.name != change.table
+            || incoming
+                .cell
+                .is_some_and(|cell| table.columns[table.cells[cell]].name != change.cid);
+        if is_former {
+            self.reach.met(Situation::FormerNameMerged);
+        }
         let impact = self.decide(&incoming)?;
         if impact > 0 {
+            self.schema.noticed.insert(incoming.table);
             self.reach.met(Situation::MergeApplied);
         }
         self.state.rows_impacted += impact;
@@ -58,9 +135,8 @@ impl Replica {
     }
 
     fn validate(&self, change: &Change) -> Option<Incoming> {
-        let is_named = |table: &Table| table.name.eq_ignore_ascii_case(&change.table);
-        let place = self.tables.iter().position(is_named)?;
-        let table = &self.tables[place];
+        let place = self.find_table(&change.table)?;
+        let table = self.table(place);
         let cell = match change.cid.as_str() {
             SENTINEL => None,
             name => Some(table.cell_named(name)?),
@@ -155,7 +231,7 @@ impl Replica {
             return Ok(0);
         }
         self.stamp(incoming);
-        let tables = Rc::clone(&self.tables);
+        let tables = self.tables();
         let table = &tables[incoming.table];
         let column = &table.columns[table.cells[cell]];
         let is_storable = column.rule.store(&incoming.value).is_ok();
@@ -175,6 +251,9 @@ impl Replica {
         if incoming.version == 0 {
             self.reach.met(Situation::ZeroedCellMerged);
         }
+        if column.is_late && incoming.value.same(&column.stored_default()) {
+            self.reach.met(Situation::DefaultMergedInLateColumn);
+        }
         let event = self.event(incoming.version, incoming.site, Some(incoming.seq));
         let row = self.row_mut(incoming.table, &incoming.key);
         row.values.get_or_insert_with(|| defaults(table))[cell] = incoming.value.clone();
@@ -184,8 +263,15 @@ impl Replica {
 
     /// Does the incoming cell replace the local one of the same life?
     fn wins(&mut self, incoming: &Incoming, cell: usize) -> bool {
+        let is_late = self.table(incoming.table).is_late(cell);
         let row = self.row_mut(incoming.table, &incoming.key);
-        let (Some(values), Some(event)) = (&row.values, &row.cells[cell]) else {
+        let Some(values) = &row.values else {
+            return true;
+        };
+        let Some(event) = &row.cells[cell] else {
+            if is_late {
+                self.reach.met(Situation::UnsetCellMerged);
+            }
             return true;
         };
         let by_version = incoming.version.cmp(&event.version);
@@ -211,17 +297,20 @@ impl Replica {
 
     /// A later life of the row begins: what is known of an earlier one counts as version 0 from now on.
     fn revive(&mut self, incoming: &Incoming) {
-        let tables = Rc::clone(&self.tables);
+        let tables = self.tables();
         let sentinel = self.event(incoming.cl, incoming.site, Some(incoming.seq));
         let row = self.row_mut(incoming.table, &incoming.key);
+        let was_live = row.values.is_some();
         row.values
             .get_or_insert_with(|| defaults(&tables[incoming.table]));
         row.sentinel = Some(sentinel);
         for cell in 0..tables[incoming.table].cells.len() {
             if self.row_mut(incoming.table, &incoming.key).cells[cell].is_some() {
                 self.reach.met(Situation::CellZeroed);
-                let event = self.event(0, incoming.site, Some(incoming.seq));
+                let event = self.event(0, self.site, Some(incoming.seq));
                 self.row_mut(incoming.table, &incoming.key).cells[cell] = Some(event);
+            } else if was_live && tables[incoming.table].is_late(cell) {
+                self.reach.met(Situation::UnsetCellRevived);
             }
         }
     }
@@ -231,6 +320,6 @@ fn defaults(table: &Table) -> Vec<Value> {
     table
         .cells
         .iter()
-        .map(|column| table.columns[*column].default.clone())
+        .map(|column| table.columns[*column].stored_default())
         .collect()
 }

@@ -6,8 +6,10 @@
 
 pub mod key;
 pub mod merge;
+pub mod parked;
 pub mod reach;
 pub mod replica;
+pub mod schema;
 pub mod statement;
 pub mod table;
 pub mod value;

@@ -22,6 +22,17 @@ situations! {
     MergeBesideLocalWrite, DeliveredWhole, DeliveredInPart, DeliveredTwice, DeliveredCellByCell,
     DeliveredOutOfOrder, PulledSinceCursor, Relayed, OwnChangeEchoed, Reopened, SecondConnection,
     RebuiltFromChanges, EqualValuesMergedSchedule, RecursiveTriggersSchedule,
+    ColumnAdded, ColumnAddedWithDefault, ColumnAddedNotNull, ColumnBecameLate, GeneratedColumnAdded,
+    ColumnRenamed, ColumnDropped, NameUsedAgain, TableRenamed, TableCreatedLate, TableDropped,
+    TableCreatedAgain, TableRebuilt, RebuiltCellRecorded, RowLeftSilent,
+    AlteredPlainly, AlteredInSession, AlteredInTransaction, AlteredByOtherConnection,
+    AlteredBesideLocalWrite, WrittenInSession, SessionEndedByCommit, SessionRolledBack,
+    SessionRefused, AlterUndoneBySavepoint, DeliveredAcrossSchemas, UnsetCellWritten,
+    UnsetCellReplaced, UnsetCellMoved, UnsetCellMerged, UnsetCellRevived, DefaultInsertedInLateColumn,
+    DefaultMergedInLateColumn, CellOfUnknownColumnParked, ChangeOfUnknownTableParked,
+    TombstoneOfUnknownTableParked, ParkedChangeReplaced, ParkedChangeKept, ParkedChangeRepeated,
+    ParkedChangeApplied, ParkedChangeIgnored, ReplayedByAlter, ReplayedByAsCrr, ReplayedByMerge,
+    RebuiltBeforeSchema, RowOfUnknownColumnMade, FormerNameMerged, CoreSchedule, SchemaSchedule,
 }
 
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::key::Key;
+use super::parked::Parked;
 use super::reach::{Reach, Situation};
 use super::table::Table;
 use super::value::Value;
@@ -45,6 +46,8 @@ pub struct Row {
     pub values: Option<Vec<Value>>,
     pub sentinel: Option<Event>,
     pub cells: Vec<Option<Event>>,
+    /// What told of the row before all its cells were dropped.
+    pub left: Option<Event>,
 }
 
 impl Row {
@@ -53,14 +56,20 @@ impl Row {
             values: None,
             sentinel: None,
             cells: vec![None; cells],
+            left: None,
         }
     }
 
     pub fn causal_length(&self) -> i64 {
         match &self.sentinel {
             Some(sentinel) => sentinel.version,
-            None => i64::from(self.cells.iter().any(Option::is_some)),
+            None => i64::from(self.values.is_some() || self.cells.iter().any(Option::is_some)),
         }
+    }
+
+    /// Is the row there without any event that tells of it?
+    pub fn is_silent(&self) -> bool {
+        self.values.is_some() && self.sentinel.is_none() && self.cells.iter().all(Option::is_none)
     }
 
     /// The column version of a cell; one that was never set counts as 0.
@@ -81,13 +90,25 @@ pub struct State {
     pub rows_impacted: i64,
 }
 
+/// The tables as one replica has them.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    pub tables: Rc<Vec<Table>>,
+    /// How many of the migrations were applied.
+    pub level: usize,
+    pub parked: Rc<Parked>,
+    /// The tables that the open transaction wrote to.
+    pub noticed: BTreeSet<usize>,
+}
+
 /// A place in a transaction to which it can go back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Mark {
     journal_length: usize,
     db_version: i64,
     rows_impacted: i64,
     pending: i64,
+    schema: Schema,
 }
 
 #[derive(Debug)]
@@ -109,7 +130,9 @@ struct Transaction {
 #[derive(Debug)]
 pub struct Replica {
     pub site: Site,
-    pub tables: Rc<Vec<Table>>,
+    pub schema: Schema,
+    /// Are changes of unknown tables and columns refused, or do they wait?
+    pub refuses_unknown: bool,
     pub merge_equal_values: bool,
     pub recursive_triggers: bool,
     pub state: State,
@@ -121,13 +144,27 @@ impl Replica {
     pub fn new(site: Site, tables: Rc<Vec<Table>>) -> Replica {
         Replica {
             site,
-            tables,
+            schema: Schema {
+                tables,
+                level: 0,
+                parked: Rc::default(),
+                noticed: BTreeSet::new(),
+            },
+            refuses_unknown: false,
             merge_equal_values: false,
             recursive_triggers: false,
             state: State::default(),
             reach: Reach::default(),
             transaction: None,
         }
+    }
+
+    pub fn tables(&self) -> Rc<Vec<Table>> {
+        Rc::clone(&self.schema.tables)
+    }
+
+    pub fn table(&self, table: usize) -> &Table {
+        &self.schema.tables[table]
     }
 
     pub fn begin(&mut self) {
@@ -138,6 +175,7 @@ impl Replica {
             db_version: self.state.db_version,
             rows_impacted: 0,
             pending,
+            schema: self.schema.clone(),
         };
         self.transaction = Some(Transaction {
             start,
@@ -152,20 +190,23 @@ impl Replica {
     }
 
     pub fn commit(&mut self) {
-        let start = self.open().start;
-        if self.state.db_version > start.db_version {
-            self.state
-                .transactions
-                .insert(self.state.db_version, start.db_version);
+        let start = self.open().start.db_version;
+        if self.state.db_version > start {
+            self.state.transactions.insert(self.state.db_version, start);
         }
+        for table in std::mem::take(&mut self.schema.noticed) {
+            self.capture_all(table);
+        }
+        self.end_sessions();
         self.transaction = None;
         self.state.rows_impacted = 0;
     }
 
     pub fn rollback(&mut self) {
-        let start = self.open().start;
+        let start = self.open().start.clone();
+        let first = start.db_version + 1;
         self.restore(start);
-        self.state.loose.split_off(&(start.db_version + 1));
+        self.state.loose.split_off(&first);
         self.transaction = None;
     }
 
@@ -196,12 +237,13 @@ impl Replica {
     /// Goes back to the savepoint at this depth, which stays.
     pub fn rollback_to(&mut self, depth: usize) {
         self.open().savepoints.truncate(depth + 1);
-        let mark = self.open().savepoints[depth];
+        let mark = self.open().savepoints[depth].clone();
         self.restore(mark);
     }
 
     pub fn mark(&mut self) -> Mark {
         let (db_version, rows_impacted) = (self.state.db_version, self.state.rows_impacted);
+        let schema = self.schema.clone();
         let open = self.open();
         open.touched.clear();
         Mark {
@@ -209,6 +251,7 @@ impl Replica {
             db_version,
             rows_impacted,
             pending: open.pending,
+            schema,
         }
     }
 
@@ -226,6 +269,7 @@ impl Replica {
         open.loose = true;
         self.state.db_version = mark.db_version;
         self.state.rows_impacted = mark.rows_impacted;
+        self.schema = mark.schema;
     }
 
     /// The range in which the next event's version must lie.
@@ -287,6 +331,11 @@ impl Replica {
         }
     }
 
+    /// The seqs of the version that is being written may have gaps.
+    pub fn loosen(&mut self) {
+        self.open().loose = true;
+    }
+
     pub fn has_exact_seqs(&self, db_version: i64) -> bool {
         !self.state.loose.contains(&db_version)
     }
@@ -303,7 +352,7 @@ impl Replica {
             open.journal
                 .push((place.clone(), self.state.rows.get(&place).cloned()));
         }
-        let cells = self.tables[table].cells.len();
+        let cells = self.schema.tables[table].cells.len();
         self.state
             .rows
             .entry(place)
@@ -330,6 +379,18 @@ impl Replica {
         self.row(table, key).map_or(0, Row::causal_length)
     }
 
+    /// Removes a row and everything that is known of it.
+    pub fn forget_row(&mut self, table: usize, key: &Key) {
+        self.row_mut(table, key);
+        self.state.rows.remove(&(table, key.clone()));
+    }
+
+    /// The keys of all rows and tombstones of a table.
+    pub fn keys(&self, table: usize) -> Vec<Key> {
+        let of_table = self.state.rows.keys().filter(|(of, _)| *of == table);
+        of_table.map(|(_, key)| key.clone()).collect()
+    }
+
     /// The last version of the transaction that made this one.
     pub fn transaction_end(&self, db_version: i64) -> i64 {
         let start = self.transaction.as_ref().map(|open| open.start.db_version);
@@ -347,7 +408,7 @@ impl Replica {
     pub fn changes(&self, since: i64) -> Vec<Change> {
         let mut changes = Vec::new();
         for ((table, key), row) in &self.state.rows {
-            let table = &self.tables[*table];
+            let table = &self.schema.tables[*table];
             let cl = row.causal_length();
             let mut report = |event: &Option<Event>, cid: &str, val: Value| {
                 if let Some(event) = event.as_ref().filter(|event| event.db_version > since) {
@@ -365,6 +426,9 @@ impl Replica {
                 }
             };
             report(&row.sentinel, SENTINEL, Value::Null);
+            if row.is_silent() {
+                report(&row.left, SENTINEL, Value::Null);
+            }
             for (cell, event) in row.cells.iter().enumerate() {
                 let val = row
                     .values

@@ -1,7 +1,6 @@
 //! What local SQL does to a replica and what it records.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use super::key::{self, Key};
 use super::reach::Situation;
@@ -133,7 +132,7 @@ impl Replica {
         values: &[Value],
         conflict: OnConflict,
     ) -> Result<Option<NewRow>, Violation> {
-        let tables = Rc::clone(&self.tables);
+        let tables = self.tables();
         let definition = &tables[table];
         let mut full: Vec<Value> = definition
             .columns
@@ -187,9 +186,11 @@ impl Replica {
     }
 
     fn create_row(&mut self, table: usize, row: NewRow) {
+        self.schema.noticed.insert(table);
+        self.note_new_row(table, &row);
         let cl = self.causal_length(table, &row.key);
         self.row_mut(table, &row.key).values = Some(row.cells);
-        if cl > 0 || self.tables[table].cells.is_empty() {
+        if cl > 0 || self.table(table).cells.is_empty() {
             self.reach.met(if cl > 0 {
                 Situation::RowRecreated
             } else {
@@ -200,7 +201,43 @@ impl Replica {
         } else {
             self.reach.met(Situation::RowInserted);
         }
+        if cl == 0 && self.table(table).leaves_gaps {
+            self.loosen();
+        }
         self.touch_cells(table, &row.key, |_, _| Some(1));
+    }
+
+    fn note_new_row(&mut self, table: usize, row: &NewRow) {
+        let definition = self.table(table);
+        let columns = definition
+            .cells
+            .iter()
+            .map(|cell| &definition.columns[*cell]);
+        let mut cells = columns.zip(&row.cells);
+        if cells.any(|(column, value)| column.is_late && value.same(&column.stored_default())) {
+            self.reach.met(Situation::DefaultInsertedInLateColumn);
+        }
+    }
+
+    /// Notes that a write meets cells that nobody wrote before.
+    fn note_unset(
+        &mut self,
+        table: usize,
+        key: &Key,
+        changed: Option<&[bool]>,
+        situation: Situation,
+    ) {
+        let definition = self.table(table);
+        let is_changed =
+            |cell: usize| definition.is_late(cell) && changed.is_none_or(|changed| changed[cell]);
+        let cells = self.row(table, key).map_or(&[][..], |row| &row.cells);
+        let mut unset = cells
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| event.is_none());
+        if unset.any(|(cell, _)| is_changed(cell)) {
+            self.reach.met(situation);
+        }
     }
 
     /// INSERT OR REPLACE on a live row: a write to every cell, or with recursive triggers a delete and an insert.
@@ -211,6 +248,7 @@ impl Replica {
             return self.create_row(table, row);
         }
         self.reach.met(Situation::RowReplaced);
+        self.note_unset(table, &row.key, None, Situation::UnsetCellReplaced);
         self.row_mut(table, &row.key).values = Some(row.cells);
         self.touch_cells(table, &row.key, |_, version| Some(version + 1));
     }
@@ -222,9 +260,10 @@ impl Replica {
         key: &Key,
         version: impl Fn(usize, i64) -> Option<i64>,
     ) {
-        for cell in 0..self.tables[table].cells.len() {
+        for cell in 0..self.table(table).cells.len() {
             let present = self.row_mut(table, key).cell_version(cell);
             if let Some(version) = version(cell, present) {
+                self.schema.noticed.insert(table);
                 let event = self.local_event(version);
                 self.row_mut(table, key).cells[cell] = Some(event);
             }
@@ -242,7 +281,7 @@ impl Replica {
         // With a hidden rowid, a target whose key an earlier target took over is gone; without, it is the one that took
         // over.
         let mut taken_over = BTreeSet::new();
-        let is_found_by_key = !self.tables[table].has_hidden_rowid();
+        let is_found_by_key = !self.table(table).has_hidden_rowid();
         for key in order {
             if !self.is_live(table, key) || taken_over.contains(key) {
                 continue;
@@ -274,28 +313,32 @@ impl Replica {
         set: &[(usize, Assign)],
         conflict: OnConflict,
     ) -> Result<Option<NewRow>, Violation> {
-        let tables = Rc::clone(&self.tables);
+        let tables = self.tables();
         let definition = &tables[table];
         let mut key_values = key::unpack(key).expect("a key of the model");
         let mut cells = self.row_mut(table, key).values.clone().expect("a live row");
+        let place_of = |column| definition.key.iter().position(|key| *key == column);
+        let mut values = Vec::new();
         for (column, assign) in set {
-            let place = match definition
-                .key
-                .iter()
-                .position(|key_column| key_column == column)
-            {
-                Some(position) => &mut key_values[position],
-                None => &mut cells[cell_index(definition, *column)],
+            let old = match place_of(*column) {
+                Some(position) => &key_values[position],
+                None => &cells[cell_index(definition, *column)],
             };
-            let value = match (assign, &*place) {
+            let value = match (assign, old) {
                 (Assign::To(value), _) => value.bound(),
                 (Assign::Add(number), Value::Integer(integer)) => Value::Integer(integer + number),
                 (Assign::Add(_), other) => other.clone(),
             };
-            let column = &definition.columns[*column];
-            *place = column.rule.store(&value).map_err(|_| Violation::Type)?;
-            if !check(column, place, conflict)? {
+            let rule = definition.columns[*column].rule;
+            values.push(rule.store(&value).map_err(|_| Violation::Type)?);
+        }
+        for ((column, _), mut value) in set.iter().zip(values) {
+            if !check(&definition.columns[*column], &mut value, conflict)? {
                 return Ok(None);
+            }
+            match place_of(*column) {
+                Some(position) => key_values[position] = value,
+                None => cells[cell_index(definition, *column)] = value,
             }
         }
         Ok(Some(NewRow {
@@ -320,6 +363,7 @@ impl Replica {
         } else {
             Situation::UpdateWithoutChange
         });
+        self.note_unset(table, &row.key, Some(&changed), Situation::UnsetCellWritten);
         self.touch_cells(table, &row.key, |cell, version| {
             changed[cell].then_some(version + 1)
         });
@@ -339,6 +383,7 @@ impl Replica {
             live => (live + 2, false, Situation::KeyMovedOverLaterLife),
         };
         self.reach.met(situation);
+        self.note_unset(table, old_key, None, Situation::UnsetCellMoved);
         let old = self.row_mut(table, old_key).clone();
         self.row_mut(table, &row.key).values = Some(row.cells);
         self.touch_cells(table, &row.key, |cell, version| {
@@ -367,6 +412,7 @@ impl Replica {
     }
 
     fn delete_row(&mut self, table: usize, key: &Key) {
+        self.schema.noticed.insert(table);
         let row = self.row_mut(table, key);
         let cl = row.causal_length();
         assert!(cl % 2 == 1, "only a live row is deleted");
@@ -396,7 +442,7 @@ fn cell_index(table: &Table, column: usize) -> usize {
 fn check(column: &Column, value: &mut Value, conflict: OnConflict) -> Result<bool, Violation> {
     if column.not_null && value.is_null() {
         if conflict == OnConflict::Replace && !column.default.is_null() {
-            *value = column.default.clone();
+            *value = column.stored_default();
         } else if conflict == OnConflict::Ignore {
             return Ok(false);
         } else {

@@ -1,6 +1,8 @@
 //! Compares what a database holds and reports with the model.
 
-use crate::model::replica::{Change, Replica, SENTINEL};
+use std::collections::BTreeSet;
+
+use crate::model::replica::{Change, Replica, Row, SENTINEL};
 
 use super::database::Database;
 use super::run::Outcome;
@@ -8,7 +10,10 @@ use super::sql;
 
 /// The rows of every table, by key; values with their storage class.
 pub fn compare_contents(model: &Replica, database: &Database) -> Outcome {
-    for (place, table) in model.tables.iter().enumerate() {
+    for (place, table) in model.schema.tables.iter().enumerate() {
+        if !table.is_here {
+            continue;
+        }
         let live = model.state.rows.iter().filter(|((of, _), _)| *of == place);
         let expected: Vec<_> = live
             .filter_map(|((_, key), row)| row.values.as_ref().map(|values| (key, values)))
@@ -45,8 +50,10 @@ pub fn compare_changes(model: &Replica, got: &[Change]) -> Outcome {
             "(db_version, seq) repeated or out of order: {change}"
         ));
     }
-    let expected = in_comparable_order(model, model.changes(0));
-    let got = in_comparable_order(model, got.to_vec());
+    let got = without_announcements(model, got)?;
+    let expected = without_announcements(model, &model.changes(0))?;
+    let expected = in_comparable_order(model, expected);
+    let got = in_comparable_order(model, got);
     let differs = |index: &usize| match (expected.get(*index), got.get(*index)) {
         (Some(expected), Some(got)) => !is_same(model, expected, got),
         _ => true,
@@ -72,6 +79,64 @@ pub fn compare_changes(model: &Replica, got: &[Change]) -> Outcome {
         near(&expected),
         near(&got)
     ))
+}
+
+/// What waits for its table or column, and how much of it.
+pub fn compare_parked(model: &Replica, got: &[(String, String, usize)]) -> Outcome {
+    let mut expected: Vec<(String, String, usize)> = Vec::new();
+    for (table, _, column) in model.schema.parked.keys() {
+        expected.push((table.clone(), column.clone(), 0));
+    }
+    expected.sort();
+    expected.dedup();
+    for (table, column, count) in &mut expected {
+        let places = model.schema.parked.keys();
+        *count = places
+            .filter(|(of, _, cid)| of == table && cid == column)
+            .count();
+    }
+    if expected == got {
+        return Ok(());
+    }
+    Err(format!("parked: expected {expected:?}\n  got {got:?}"))
+}
+
+/// The changes without those that only say that a row of a first life is there. Where columns came and went, such a row has
+/// exactly one if none of its cells tells of it, and at most one else; which place it has depends on what was dropped.
+fn without_announcements(model: &Replica, changes: &[Change]) -> Outcome<Vec<Change>> {
+    let is_implied = |table: usize, row: &Row| {
+        let table = model.table(table);
+        let sentinel = row.sentinel.as_ref();
+        let is_first_life = sentinel.is_none_or(|sentinel| sentinel.version == 1);
+        table.leaves_gaps && table.had_cells() && row.values.is_some() && is_first_life
+    };
+    let mut announced = BTreeSet::new();
+    let mut others = Vec::new();
+    for change in changes {
+        let place = model.find_table(&change.table).filter(|place| {
+            let row = model.row(*place, &change.pk);
+            row.is_some_and(|row| is_implied(*place, row))
+        });
+        let is_birth = change.cid == SENTINEL && (change.cl, change.col_version) == (1, 1);
+        match place.filter(|_| is_birth) {
+            Some(place) if !announced.insert((place, change.pk.clone())) => {
+                return Err(format!("announced twice: {}", sql::change(change)));
+            }
+            Some(_) => (),
+            None => others.push(change.clone()),
+        }
+    }
+    let rows = model.state.rows.iter();
+    let mut silent = rows.filter(|((table, _), row)| {
+        is_implied(*table, row) && row.cells.iter().all(Option::is_none)
+    });
+    match silent.find(|(place, _)| !announced.contains(place)) {
+        Some(((table, key), _)) => {
+            let table = &model.table(*table).name;
+            Err(format!("nothing tells of {} of {table}", sql::hex(key)))
+        }
+        None => Ok(others),
+    }
 }
 
 fn position(change: &Change) -> (i64, i64) {

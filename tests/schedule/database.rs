@@ -70,8 +70,7 @@ impl Database {
             current: 0,
         };
         database.connect()?;
-        database.run("SELECT crsql_config_set('unknown-changes', 'reject')")?;
-        for table in tables {
+        for table in tables.iter().filter(|table| table.is_here) {
             database.run(&table.create)?;
             database.run(&format!(
                 "SELECT crsql_as_crr('{}')",
@@ -91,6 +90,11 @@ impl Database {
             .map_err(|error| format!("set up: {error}"))?;
         self.connections.push(connection);
         Ok(())
+    }
+
+    /// Is it a second connection that works?
+    pub fn is_second(&self) -> bool {
+        self.current > 0
     }
 
     pub fn is_file(&self) -> bool {
@@ -142,6 +146,36 @@ impl Database {
     pub fn targets(&self, table: &Table, targets: &Targets) -> Result<Vec<Key>, String> {
         let rows = self.select(&sql::select_targets(table, targets))?;
         Ok(rows.iter().map(|values| key::pack(table, values)).collect())
+    }
+
+    /// The keys of all rows, in the order of the key's columns.
+    pub fn keys_in_order(&self, table: &Table) -> Result<Vec<Key>, String> {
+        let rows = self.select(&sql::select_in_key_order(table))?;
+        Ok(rows.iter().map(|values| key::pack(table, values)).collect())
+    }
+
+    /// Table, column and number of what waits for its table or column.
+    pub fn parked(&self) -> Result<Vec<(String, String, usize)>, String> {
+        let text =
+            "SELECT \"table\", \"column\", \"count\" FROM crsql_parked ORDER BY 1, 2".to_owned();
+        let values = Vec::new();
+        let rows = self.select(&Sql { text, values })?;
+        let parse = |row: Vec<Value>| match row.as_slice() {
+            [
+                Value::Text(table),
+                Value::Text(column),
+                Value::Integer(count),
+            ] => Ok((table.clone(), column.clone(), *count as usize)),
+            other => Err(format!("crsql_parked: {other:?}")),
+        };
+        rows.into_iter().map(parse).collect()
+    }
+
+    /// What `crsql_check` finds.
+    pub fn problems(&self) -> Result<Vec<Vec<Value>>, String> {
+        let text = "SELECT * FROM crsql_check".to_owned();
+        let values = Vec::new();
+        self.select(&Sql { text, values })
     }
 
     /// The key and the values of the cells of every row.

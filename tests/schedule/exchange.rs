@@ -1,14 +1,15 @@
 //! How changes travel between replicas, and what must hold when everything has arrived everywhere.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
 
 use crate::model::reach::Situation;
 use crate::model::replica::{Change, Replica, SENTINEL};
+use crate::model::schema::Ddl;
 use crate::model::table::{Column, Table};
 use crate::model::value::{Rule, Value};
 
-use super::plan::{Delivery, Finish, Flaw, Form, Order, Plan, Selection, Storage};
+use super::plan::{Delivery, End, Finish, Flaw, Form, Migrating, Order, Plan, Selection, Storage};
 use super::random::Random;
 use super::run::{Node, Outcome, World};
 use super::sql;
@@ -24,15 +25,11 @@ impl World {
         let (mut changes, version) = self.pull(to, delivery)?;
         self.note(to, delivery, &changes);
         arrange(&mut changes, delivery, &mut random);
+        // Whether a refused statement leaves what it merged of the parked changes is open.
+        let flaw = flaw.filter(|_| !self.nodes[to].model.has_due());
         if let Some(flaw) = flaw {
-            let tables = Rc::clone(&self.tables);
-            changes.push(flawed(
-                flaw,
-                changes.last(),
-                &tables,
-                &mut random,
-                &self.nodes[to].model,
-            ));
+            let model = &self.nodes[to].model;
+            changes.push(flawed(flaw, changes.last(), &mut random, model));
         }
         self.merge(to, &changes, delivery.form)?;
         if delivery.selection == Selection::SinceCursor && !is_in_transaction && flaw.is_none() {
@@ -78,6 +75,8 @@ impl World {
             return;
         }
         let sender = self.nodes[delivery.from].model.site;
+        let level = |node: usize| self.nodes[node].model.schema.level;
+        let is_across_schemas = level(delivery.from) != level(to);
         let is_local_work_open = {
             let model = &self.nodes[to].model;
             model.is_in_transaction() && model.state.db_version > model.db_version()
@@ -102,6 +101,7 @@ impl World {
                 Situation::Relayed,
             ),
             (is_local_work_open, Situation::MergeBesideLocalWrite),
+            (is_across_schemas, Situation::DeliveredAcrossSchemas),
         ] {
             if is_met {
                 self.reach.met(situation);
@@ -169,7 +169,21 @@ impl World {
 
     /// Exchanges everything until nothing is left to say, and checks that all replicas are equal.
     pub fn finish(&mut self, plan: &Plan, directory: Option<&Path>) -> Outcome {
+        let mut random = Random::new(plan.seed ^ 0x5c4e_3a00);
+        for node in 0..self.nodes.len() {
+            self.migrate_all(node, &mut random)?;
+            if random.percent(50) {
+                self.merge_own_changes(node)?;
+            }
+            self.merge_parked(node)?;
+            self.check(node)?;
+        }
         self.settle(plan)?;
+        for node in &self.nodes {
+            if node.model.has_due() {
+                return Err(format!("{}: changes are still parked", node.name));
+            }
+        }
         for other in 1..self.nodes.len() {
             same_end(&self.nodes[0], &self.nodes[other])?;
         }
@@ -178,6 +192,30 @@ impl World {
             self.check(node)?;
         }
         self.rebuild(plan, directory)
+    }
+
+    /// Brings a replica to the last schema.
+    fn migrate_all(&mut self, node: usize, random: &mut Random) -> Outcome {
+        while self.nodes[node].model.schema.level < self.migrations.len() {
+            let migrating = Migrating {
+                is_session: random.percent(50),
+                before: Vec::new(),
+                after: Vec::new(),
+                end: *random.pick(&[End::Alter { by_old_name: false }, End::Transaction]),
+            };
+            self.migrate(node, &migrating)?;
+        }
+        Ok(())
+    }
+
+    /// Merges what still waits for what is here after plain statements.
+    fn merge_parked(&mut self, node: usize) -> Outcome {
+        for place in 0..self.tables.len() {
+            if !self.migrations.is_empty() && self.nodes[node].model.table(place).is_here {
+                self.register(node, place)?;
+            }
+        }
+        Ok(())
     }
 
     fn settle(&mut self, plan: &Plan) -> Outcome {
@@ -190,7 +228,7 @@ impl World {
                 if to == from || plan.finish == Finish::Ring && !is_next {
                     continue;
                 }
-                let delivery = last_delivery(plan.finish, from, &mut random);
+                let delivery = last_delivery(plan, &self.tables, from, &mut random);
                 let before = self.nodes[to].model.reach.count(Situation::MergeApplied);
                 self.deliver(to, &delivery, None)?;
                 if self.nodes[to].model.reach.count(Situation::MergeApplied) > before {
@@ -214,7 +252,14 @@ impl World {
             let mut node = self.node(plan, index, Storage::Memory, directory)?;
             node.name = format!("rebuilt {order:?}");
             node.cursors.resize(index + 1, 0);
+            node.seeds_tables = false;
             self.nodes.push(node);
+            let gives_names_once = gives_names_once(plan, &self.tables);
+            let is_schema_last =
+                order == Order::Shuffled && gives_names_once && !fills_tables(plan);
+            if !is_schema_last {
+                self.migrate_all(index, &mut random)?;
+            }
             let form = *random.pick(&[Form::Select, Form::Rows(7), Form::CellByCell]);
             let delivery = Delivery {
                 from,
@@ -225,6 +270,11 @@ impl World {
                 seed: random.next(),
             };
             self.deliver(index, &delivery, None)?;
+            if is_schema_last {
+                self.reach.met(Situation::RebuiltBeforeSchema);
+                self.migrate_all(index, &mut random)?;
+                self.merge_parked(index)?;
+            }
             self.check(index)?;
             same_end(&self.nodes[from], &self.nodes[index])?;
             self.reach.met(Situation::RebuiltFromChanges);
@@ -233,9 +283,40 @@ impl World {
     }
 }
 
-fn last_delivery(finish: Finish, from: usize, random: &mut Random) -> Delivery {
+/// Does a name always mean the same column and the same table? Only then those who pull only news come to the same end, and
+/// changes of the last schema can come before it.
+fn gives_names_once(plan: &Plan, tables: &[Table]) -> bool {
+    let mut names: BTreeSet<(usize, &str)> = BTreeSet::new();
+    for (place, table) in tables.iter().enumerate() {
+        names.extend(table.columns.iter().map(|column| (place, &*column.name)));
+    }
+    let applied = plan.migrations.iter().filter(|one| !one.is_skipped);
+    let mut ddl = applied.flat_map(|one| one.ddl.iter().map(|ddl| (one.table, ddl)));
+    ddl.all(|(place, ddl)| match ddl {
+        Ddl::AddColumn(column)
+        | Ddl::Rebuild {
+            added: Some((column, _)),
+            ..
+        } => names.insert((place, &column.name)),
+        Ddl::RenameColumn { name, .. } => names.insert((place, name)),
+        Ddl::DropTable => false,
+        _ => true,
+    })
+}
+
+/// Is there a table that is filled anew? That is a write, also of one that knows nothing yet.
+fn fills_tables(plan: &Plan) -> bool {
+    let mut ddl = plan.migrations.iter().flat_map(|one| &one.ddl);
+    ddl.any(|ddl| matches!(ddl, Ddl::Rebuild { added: Some(_), .. }))
+}
+
+fn last_delivery(plan: &Plan, tables: &[Table], from: usize, random: &mut Random) -> Delivery {
     let form = *random.pick(&[Form::Select, Form::Select, Form::Rows(9), Form::CellByCell]);
-    let (selection, order) = match finish {
+    let (selection, order) = match plan.finish {
+        // What was merged into a column or table that was given up later is not sent again by itself.
+        Finish::Pulls | Finish::Ring if !gives_names_once(plan, tables) => {
+            (Selection::Everything, Order::AsSent)
+        }
         Finish::Pulls | Finish::Ring => (Selection::SinceCursor, Order::AsSent),
         Finish::Everything => (Selection::Everything, Order::Shuffled),
     };
@@ -264,13 +345,8 @@ fn arrange(changes: &mut Vec<Change>, delivery: &Delivery, random: &mut Random) 
 }
 
 /// A change with one thing wrong with it.
-fn flawed(
-    flaw: Flaw,
-    like: Option<&Change>,
-    tables: &[Table],
-    random: &mut Random,
-    receiver: &Replica,
-) -> Change {
+fn flawed(flaw: Flaw, like: Option<&Change>, random: &mut Random, receiver: &Replica) -> Change {
+    let tables = receiver.tables();
     let mut change = like.cloned().unwrap_or_else(|| Change {
         table: tables[0].name.clone(),
         pk: vec![1, 9, 1],
@@ -282,21 +358,24 @@ fn flawed(
         cl: 1,
         seq: 0,
     });
+    let table = receiver.find_table(&change.table);
+    let flaw = match flaw {
+        // About a table that is not here, nobody can know more.
+        Flaw::KeyAsColumn | Flaw::ShortKey if table.is_none() => Flaw::BrokenKey,
+        other => other,
+    };
     match flaw {
         Flaw::UnknownTable => change.table.push_str("_no"),
         Flaw::UnknownColumn => change.cid = "no such column".to_owned(),
         Flaw::KeyAsColumn => {
-            let table = tables
-                .iter()
-                .find(|table| table.name == change.table)
-                .expect("a table of the schedule");
+            let table = &tables[table.expect("a table that is here")];
             change.cid = table.columns[table.key[0]].name.clone();
         }
         Flaw::BrokenKey => change.pk.push(9),
         Flaw::ShortKey => change.pk = vec![0],
         Flaw::NegativeSeq => change.seq = -1,
         Flaw::ZeroCausalLength => change.cl = 0,
-        Flaw::Constraint => violate(&mut change, tables, random, receiver),
+        Flaw::Constraint => violate(&mut change, &tables, random, receiver),
     }
     change
 }
@@ -385,7 +464,7 @@ fn summary(model: &Replica) -> Vec<String> {
         let is_live = row.values.is_some();
         lines.push(format!(
             "{} {} live {is_live}",
-            model.tables[*table].name,
+            model.table(*table).name,
             sql::hex(key)
         ));
     }

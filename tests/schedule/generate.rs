@@ -4,20 +4,23 @@ use crate::model::statement::{Assign, OnConflict, Statement, Targets};
 use crate::model::table::Table;
 use crate::model::value::{Rule, Value};
 
+use super::migrations::{self, Migrations};
 use super::plan::{
-    Action, Bounds, Delivery, Finish, Flaw, Form, Order, Plan, Selection, Step, Storage,
+    Action, Bounds, Delivery, End, Finish, Flaw, Form, Migrating, Order, Plan, Selection, Step,
+    Storage,
 };
 use super::random::Random;
-use super::sql;
+use super::run::MERGE_OWN_CHANGES;
 use super::values;
 
 const STEPS_MAX: usize = 45;
 
-struct Generator<'a> {
+struct Generator {
     random: Random,
-    tables: &'a [Table],
+    /// The tables in use, with all columns that they ever have.
+    tables: Vec<Table>,
+    has_migrations: bool,
     replicas: usize,
-    shapes: Vec<usize>,
     /// For each table in use, the values that each key column takes.
     pools: Vec<Vec<Vec<Value>>>,
 }
@@ -40,7 +43,9 @@ pub fn plan(seed: u64, tables: &[Table]) -> Plan {
         .iter()
         .map(|shape| pools(&mut random, &tables[*shape]))
         .collect();
-    let length = random.between(3, (5 + seed as usize / 8).min(STEPS_MAX));
+    let (created_later, migrations) = migrations(&mut random, &shapes, tables);
+    let length_max = (5 + seed as usize / 8).min(STEPS_MAX);
+    let length = random.between(3.max(length_max / 3), length_max);
     let merge_equal_values = random.percent(15);
     let recursive_triggers = random.percent(15);
     let finish = random.weighted(&[
@@ -50,22 +55,40 @@ pub fn plan(seed: u64, tables: &[Table]) -> Plan {
     ]);
     let mut generator = Generator {
         random,
-        tables,
+        tables: migrations.tables,
+        has_migrations: !migrations.list.is_empty(),
         replicas,
-        shapes,
         pools,
     };
     let steps = (0..length).map(|_| generator.step()).collect();
-    let shapes = generator.shapes;
     Plan {
         seed,
         replicas: storages,
         shapes,
+        created_later,
+        migrations: migrations.list,
         merge_equal_values,
         recursive_triggers,
         steps,
         finish,
     }
+}
+
+/// Which of the tables are created later, and what happens to them all. Two schedules of five leave the schema alone.
+fn migrations(random: &mut Random, shapes: &[usize], all: &[Table]) -> (Vec<usize>, Migrations) {
+    let mut tables: Vec<Table> = shapes.iter().map(|shape| all[*shape].clone()).collect();
+    if random.percent(40) {
+        let list = Vec::new();
+        return (Vec::new(), Migrations { list, tables });
+    }
+    let later = (0..tables.len())
+        .filter(|_| random.percent(30))
+        .collect::<Vec<_>>();
+    for place in &later {
+        tables[*place].is_here = false;
+    }
+    let count = random.between(1, 8);
+    (later, migrations::list(random, tables, count))
 }
 
 fn pools(random: &mut Random, table: &Table) -> Vec<Vec<Value>> {
@@ -76,7 +99,7 @@ fn pools(random: &mut Random, table: &Table) -> Vec<Vec<Value>> {
         .collect()
 }
 
-impl Generator<'_> {
+impl Generator {
     fn step(&mut self) -> Step {
         let replica = self.random.below(self.replicas);
         let connection = usize::from(self.random.percent(20));
@@ -87,9 +110,11 @@ impl Generator<'_> {
                     .random
                     .between(1, if transaction.is_some() { 7 } else { 2 });
                 let is_savepoint_allowed = transaction.is_some();
-                let actions = (0..count)
-                    .map(|_| self.action(replica, is_savepoint_allowed))
-                    .collect();
+                let mut actions = Vec::new();
+                if is_savepoint_allowed && self.has_migrations && self.random.percent(12) {
+                    actions = self.replay_twice();
+                }
+                actions.extend((0..count).map(|_| self.action(replica, is_savepoint_allowed)));
                 Step::Work {
                     replica,
                     connection,
@@ -106,6 +131,24 @@ impl Generator<'_> {
         }
     }
 
+    /// What waits for a plain change of the schema is merged, which is undone, and merged again.
+    fn replay_twice(&mut self) -> Vec<Action> {
+        let migrating = Migrating {
+            is_session: false,
+            before: Vec::new(),
+            after: Vec::new(),
+            end: End::Alter { by_old_name: false },
+        };
+        let merge = || Action::Quiet(MERGE_OWN_CHANGES.to_owned());
+        vec![
+            Action::Migrate(migrating),
+            Action::Savepoint,
+            merge(),
+            Action::RollbackTo(0),
+            merge(),
+        ]
+    }
+
     fn bounds(&mut self) -> Bounds {
         let start = *self
             .random
@@ -117,6 +160,9 @@ impl Generator<'_> {
     }
 
     fn action(&mut self, replica: usize, is_in_transaction: bool) -> Action {
+        if self.has_migrations && self.random.percent(20) {
+            return Action::Migrate(self.migrating());
+        }
         match self.random.below(if is_in_transaction { 100 } else { 70 }) {
             0..55 => Action::Write(self.statement()),
             55..63 => Action::Merge(self.delivery(replica)),
@@ -124,7 +170,8 @@ impl Generator<'_> {
                 delivery: self.delivery(replica),
                 flaw: self.flaw(),
             },
-            66..70 => Action::Quiet(self.quiet(is_in_transaction)),
+            66..69 => Action::Quiet(self.quiet(is_in_transaction)),
+            69..70 => self.index(),
             70..80 => Action::Savepoint,
             80..84 => Action::Release(self.random.below(4)),
             84..92 => Action::RollbackTo(self.random.below(4)),
@@ -136,7 +183,7 @@ impl Generator<'_> {
     fn quiet(&mut self, is_in_transaction: bool) -> String {
         let anywhere = [
             "SELECT crsql_finalize()",
-            "INSERT INTO crsql_changes SELECT * FROM crsql_changes",
+            MERGE_OWN_CHANGES,
             "SELECT count(*) FROM crsql_changes WHERE site_id = crsql_site_id()",
             "SAVEPOINT empty; RELEASE empty",
             "CREATE TABLE IF NOT EXISTS plain(x); INSERT INTO plain VALUES (1)",
@@ -148,10 +195,6 @@ impl Generator<'_> {
             "CREATE TEMP TABLE IF NOT EXISTS scratch(x)",
         ];
         let alone = ["VACUUM", "ANALYZE", "PRAGMA wal_checkpoint", "REINDEX"];
-        if self.random.percent(20) {
-            let chosen = self.random.below(self.shapes.len());
-            return self.index(chosen);
-        }
         let is_alone = !is_in_transaction && self.random.percent(40);
         let choices = if is_alone { &alone[..] } else { &anywhere[..] };
         choices[self.random.below(choices.len())].to_owned()
@@ -159,18 +202,31 @@ impl Generator<'_> {
 
     /// An index of the application on a replicated table, made or dropped. Only where NOT INDEXED keeps SQLite from
     /// scanning it, so that the order of a scan stays known.
-    fn index(&mut self, chosen: usize) -> String {
-        let name = format!("extra_{chosen}");
-        if self.random.percent(40) || !self.table(chosen).has_rowid() {
-            return format!("DROP INDEX IF EXISTS {name}");
+    fn index(&mut self) -> Action {
+        let table = self.random.below(self.tables.len());
+        let is_made = self.random.percent(60) && self.tables[table].has_rowid();
+        Action::Index { table, is_made }
+    }
+
+    fn migrating(&mut self) -> Migrating {
+        let mut writes = || {
+            let count = self.random.weighted(&[(50, 0), (30, 1), (20, 3)]);
+            (0..count).map(|_| self.statement()).collect()
+        };
+        let (before, after) = (writes(), writes());
+        let by_old_name = self.random.percent(30);
+        Migrating {
+            is_session: self.random.percent(50),
+            before,
+            after,
+            end: self.random.weighted(&[
+                (60, End::Alter { by_old_name }),
+                (15, End::Transaction),
+                (8, End::Rollback),
+                (10, End::UndoneBySavepoint),
+                (7, End::Refused),
+            ]),
         }
-        let table = self.table(chosen);
-        let column = table.cells.first().unwrap_or(&table.key[0]);
-        let (table, column) = (
-            sql::quote(&table.name),
-            sql::quote(&table.columns[*column].name),
-        );
-        format!("CREATE INDEX IF NOT EXISTS {name} ON {table}({column})")
     }
 
     fn flaw(&mut self) -> Flaw {
@@ -216,7 +272,7 @@ impl Generator<'_> {
     }
 
     fn statement(&mut self) -> Statement {
-        let chosen = self.random.below(self.shapes.len());
+        let chosen = self.random.below(self.tables.len());
         match self.random.below(100) {
             0..40 => self.insert(chosen),
             40..48 => self.upsert(chosen),
@@ -230,7 +286,7 @@ impl Generator<'_> {
     }
 
     fn table(&self, chosen: usize) -> &Table {
-        &self.tables[self.shapes[chosen]]
+        &self.tables[chosen]
     }
 
     fn insert(&mut self, chosen: usize) -> Statement {
@@ -329,7 +385,7 @@ impl Generator<'_> {
     }
 
     fn value(&mut self, chosen: usize, column: usize) -> Value {
-        let table = &self.tables[self.shapes[chosen]];
+        let table = &self.tables[chosen];
         match table.key.iter().position(|key| *key == column) {
             Some(position) => self.key_value(chosen, position),
             None => values::cell(&mut self.random, &table.columns[column]),

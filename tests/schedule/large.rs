@@ -230,7 +230,7 @@ impl Large {
     }
 
     fn live(&self, range: Range) -> Vec<Key> {
-        let table = &self.model.tables[0];
+        let table = self.model.table(0);
         let keys =
             (range.first..=range.last).filter_map(|key| table.key_of(&[Value::Integer(key)]));
         keys.filter(|key| self.model.is_live(0, key)).collect()

@@ -4,9 +4,12 @@
 pub mod avoid;
 pub mod compare;
 pub mod database;
+pub mod ddl;
 pub mod exchange;
 pub mod generate;
 pub mod large;
+pub mod migrate;
+pub mod migrations;
 pub mod plan;
 pub mod random;
 pub mod run;

@@ -1,5 +1,6 @@
 //! A schedule as data: it can be run, printed, and run again with steps left out.
 
+use crate::model::schema::Migration;
 use crate::model::statement::Statement;
 
 #[derive(Clone, Debug)]
@@ -8,6 +9,10 @@ pub struct Plan {
     pub replicas: Vec<Storage>,
     /// The shapes in use, by their place in `shapes::all()`.
     pub shapes: Vec<usize>,
+    /// The tables, by their place in `shapes`, that are created later.
+    pub created_later: Vec<usize>,
+    /// What every replica does to its schema sooner or later.
+    pub migrations: Vec<Migration>,
     pub merge_equal_values: bool,
     pub recursive_triggers: bool,
     pub steps: Vec<Step>,
@@ -61,8 +66,40 @@ pub enum Action {
         flaw: Flaw,
     },
     Read,
+    /// The replica's next migration.
+    Migrate(Migrating),
+    /// An index of the application, made or dropped.
+    Index {
+        table: usize,
+        is_made: bool,
+    },
     /// SQL that must change nothing that is replicated.
     Quiet(String),
+}
+
+/// How a replica goes through a migration.
+#[derive(Clone, Debug)]
+pub struct Migrating {
+    /// In an alter session, where plain statements would do?
+    pub is_session: bool,
+    /// Writes inside the session, before and after what changes the schema.
+    pub before: Vec<Statement>,
+    pub after: Vec<Statement>,
+    pub end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// `crsql_commit_alter`, by the name of the table now or at the beginning.
+    Alter { by_old_name: bool },
+    /// The transaction ends with the session open.
+    Transaction,
+    /// The transaction is rolled back, if it began with the session; else as `UndoneBySavepoint`.
+    Rollback,
+    /// Everything happens inside a savepoint that is rolled back.
+    UndoneBySavepoint,
+    /// The table can't be replicated at the end of the session, which is refused.
+    Refused,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -7,12 +7,15 @@ use std::rc::Rc;
 use crate::model::key::Key;
 use crate::model::reach::{Reach, Situation};
 use crate::model::replica::Replica;
+use crate::model::schema::Migration;
 use crate::model::statement::{Failure, Statement};
 use crate::model::table::Table;
+use crate::model::value::Value;
 
 use super::avoid;
-use super::compare::{compare_changes, compare_contents};
+use super::compare::{compare_changes, compare_contents, compare_parked};
 use super::database::Database;
+use super::ddl;
 use super::plan::{Action, Bounds, Plan, Step, Storage};
 use super::sql;
 
@@ -22,15 +25,22 @@ pub struct Node {
     pub database: Option<Database>,
     /// Up to which db_version of each other node everything was pulled.
     pub cursors: Vec<i64>,
+    /// Does it put a row into tables before they are replicated?
+    pub seeds_tables: bool,
 }
 
 pub struct World {
+    /// The tables as every replica begins with them.
     pub tables: Rc<Vec<Table>>,
+    pub migrations: Rc<Vec<Migration>>,
     pub nodes: Vec<Node>,
     pub reach: Reach,
     /// Every statement so far, if it is wanted.
     pub trace: Option<Vec<String>>,
 }
+
+/// A merge that changes nothing.
+pub const MERGE_OWN_CHANGES: &str = "INSERT INTO crsql_changes SELECT * FROM crsql_changes";
 
 pub type Outcome<T = ()> = Result<T, String>;
 
@@ -42,10 +52,14 @@ impl World {
         directory: Option<&Path>,
         trace: bool,
     ) -> Outcome<World> {
-        let tables = Rc::new(shapes);
+        let mut tables = shapes;
+        for place in &plan.created_later {
+            tables[*place].is_here = false;
+        }
         let trace = trace.then(Vec::new);
         let mut world = World {
-            tables,
+            tables: Rc::new(tables),
+            migrations: Rc::new(plan.migrations.clone()),
             nodes: Vec::new(),
             reach: Reach::default(),
             trace,
@@ -65,6 +79,11 @@ impl World {
         if plan.recursive_triggers {
             world.reach.met(Situation::RecursiveTriggersSchedule);
         }
+        world.reach.met(if plan.migrations.is_empty() {
+            Situation::CoreSchedule
+        } else {
+            Situation::SchemaSchedule
+        });
         world.trace_set_up(plan);
         Ok(world)
     }
@@ -80,6 +99,10 @@ impl World {
             Some(directory) => {
                 let path = directory.join(format!("{index}.db"));
                 let database = Database::create(path, storage, &self.tables, set_up(plan))?;
+                if plan.migrations.is_empty() {
+                    // Without migrations nothing is to be waited for.
+                    database.run("SELECT crsql_config_set('unknown-changes', 'reject')")?;
+                }
                 if plan.merge_equal_values {
                     database.run("SELECT crsql_config_set('merge-equal-values', 1)")?;
                 }
@@ -92,6 +115,7 @@ impl World {
             None => [index as u8 + 1; 16],
         };
         let mut model = Replica::new(site, Rc::clone(&self.tables));
+        model.refuses_unknown = plan.migrations.is_empty();
         model.merge_equal_values = plan.merge_equal_values;
         model.recursive_triggers = plan.recursive_triggers;
         Ok(Node {
@@ -99,6 +123,7 @@ impl World {
             model,
             database,
             cursors: vec![0; plan.replicas.len()],
+            seeds_tables: true,
         })
     }
 
@@ -116,7 +141,7 @@ impl World {
             });
         }
         let tables = Rc::clone(&self.tables);
-        for table in tables.iter() {
+        for table in tables.iter().filter(|table| table.is_here) {
             self.say(0, || {
                 format!("{}; -- and as_crr, on every replica", table.create)
             });
@@ -260,8 +285,27 @@ impl World {
                 self.nodes[node].model.raise_next_version(*version);
                 self.run(node, &format!("SELECT crsql_next_db_version({version})"))
             }
+            Action::Migrate(migrating) => self.migrate(node, migrating),
+            Action::Index {
+                table: place,
+                is_made,
+            } => {
+                let table = self.nodes[node].model.table(*place);
+                if !table.is_here {
+                    return Ok(());
+                }
+                let text = if *is_made {
+                    ddl::make_index(table, *place)
+                } else {
+                    ddl::drop_index(*place)
+                };
+                self.run(node, &text)
+            }
             Action::Quiet(text) => {
                 self.reach.met(Situation::QuietStatement);
+                if text == MERGE_OWN_CHANGES {
+                    return self.merge_own_changes(node);
+                }
                 self.run(node, text)
             }
             Action::Read => {
@@ -272,7 +316,23 @@ impl World {
         }
     }
 
-    fn run(&mut self, node: usize, text: &str) -> Outcome {
+    /// A merge in which nothing is new applies what waits for a table or column that is here.
+    pub fn merge_own_changes(&mut self, node: usize) -> Outcome {
+        let model = &mut self.nodes[node].model;
+        let is_own_transaction = !model.is_in_transaction();
+        if is_own_transaction {
+            model.begin();
+        }
+        if !model.changes(0).is_empty() {
+            model.replay(Situation::ReplayedByMerge);
+        }
+        if is_own_transaction {
+            model.commit();
+        }
+        self.run(node, MERGE_OWN_CHANGES)
+    }
+
+    pub fn run(&mut self, node: usize, text: &str) -> Outcome {
         self.say(node, || format!("{text};"));
         self.nodes[node]
             .database
@@ -280,11 +340,24 @@ impl World {
             .map_or(Ok(()), |database| database.run(text))
     }
 
-    fn write(&mut self, node: usize, statement: &Statement) -> Outcome {
+    /// Runs what must fail.
+    pub fn run_refused(&mut self, node: usize, text: &str) -> Outcome {
+        self.say(node, || format!("{text}; -- must fail"));
+        let database = self.nodes[node].database.as_ref();
+        match database.map(|database| database.run(text)) {
+            Some(Ok(())) => Err(format!("{text}: it must fail")),
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
+
+    pub fn write(&mut self, node: usize, statement: &Statement) -> Outcome {
+        let tables = self.nodes[node].model.tables();
+        let Some(statement) = &fitted(statement, &tables[statement.table()]) else {
+            return Ok(());
+        };
         if avoid::is_undetermined(&self.nodes[node].model, statement) {
             return Ok(());
         }
-        let tables = Rc::clone(&self.tables);
         self.say(node, || {
             format!("{};", sql::statement(statement, &tables).inlined())
         });
@@ -326,13 +399,13 @@ impl World {
             return Ok(Vec::new());
         };
         let place = statement.table();
-        let table = &self.tables[place];
         let Node {
             name,
             model,
             database,
             ..
         } = &self.nodes[node];
+        let table = model.table(place);
         let live = model
             .state
             .rows
@@ -422,6 +495,7 @@ impl World {
         compare_contents(model, database).map_err(|error| format!("{name}: {error}"))?;
         compare_changes(model, &database.changes(0, None)?)
             .map_err(|error| format!("{name}: {error}"))?;
+        compare_parked(model, &database.parked()?).map_err(|error| format!("{name}: {error}"))?;
         for (text, expected) in [
             ("SELECT crsql_db_version()", model.db_version()),
             ("SELECT crsql_internal_sync_bit()", 0),
@@ -431,7 +505,29 @@ impl World {
                 return Err(format!("{name}: {text}: expected {expected}, got {got}"));
             }
         }
-        Ok(())
+        self.check_problems(node)
+    }
+
+    /// What writes around the extension leave must not be found where there were none.
+    fn check_problems(&self, node: usize) -> Outcome {
+        let Node {
+            name,
+            model,
+            database,
+            ..
+        } = &self.nodes[node];
+        let is_session_open = model.schema.tables.iter().any(|table| table.sessions > 0);
+        let Some(database) = database.as_ref().filter(|_| !is_session_open) else {
+            return Ok(());
+        };
+        let mut problems = database.problems()?;
+        // Own changes that went with a dropped column or table may come back.
+        let is_own = |value: &Value| value.same(&Value::Text("site id used elsewhere".to_owned()));
+        problems.retain(|problem| self.migrations.is_empty() || !problem.iter().any(is_own));
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{name}: crsql_check: {problems:?}")),
+        }
     }
 
     /// Everything met so far, by the models too.
@@ -442,6 +538,43 @@ impl World {
         }
         reach
     }
+}
+
+/// The statement as far as the table has the columns; `None` if nothing is left of it.
+fn fitted(statement: &Statement, table: &Table) -> Option<Statement> {
+    let mut statement = statement.clone();
+    match &mut statement {
+        Statement::Insert { columns, rows, .. } => {
+            for row in rows {
+                keep_values(columns, row, table);
+            }
+            columns.retain(|column| table.has_column(*column));
+        }
+        Statement::Upsert {
+            columns, row, set, ..
+        } => {
+            keep_values(columns, row, table);
+            columns.retain(|column| table.has_column(*column));
+            set.retain(|(column, _)| table.has_column(*column));
+        }
+        Statement::Update { set, .. } => {
+            set.retain(|(column, _)| table.has_column(*column));
+            if set.is_empty() {
+                return None;
+            }
+        }
+        Statement::Delete { .. } => (),
+    }
+    table.is_here.then_some(statement)
+}
+
+fn keep_values(columns: &[usize], row: &mut Vec<Value>, table: &Table) {
+    let mut columns = columns.iter();
+    row.retain(|_| {
+        columns
+            .next()
+            .is_some_and(|column| table.has_column(*column))
+    });
 }
 
 fn set_up(plan: &Plan) -> &'static str {

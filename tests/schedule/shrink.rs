@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 
-use super::plan::{Action, Plan, Step};
+use super::plan::{Action, Migrating, Plan, Step};
 
 const TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -23,6 +23,7 @@ pub fn shrink(mut plan: Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
         }
         plan = without_actions(plan, &fails, start);
         plan = without_rows(plan, &fails, start);
+        plan = without_migrations(plan, &fails, start);
         if size(&plan) == before || start.elapsed() > TIME_MAX {
             return plan;
         }
@@ -32,13 +33,30 @@ pub fn shrink(mut plan: Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
 fn size(plan: &Plan) -> usize {
     let action_size = |action: &Action| match action {
         Action::Write(Statement::Insert { rows, .. }) => rows.len(),
+        Action::Migrate(migrating) => 1 + migrating.before.len() + migrating.after.len(),
         _ => 1,
     };
     let step_size = |step: &Step| match step {
         Step::Work { actions, .. } => 1 + actions.iter().map(action_size).sum::<usize>(),
         Step::Deliver { .. } | Step::Reopen { .. } => 1,
     };
-    plan.steps.iter().map(step_size).sum()
+    let migrations = plan.migrations.iter().filter(|one| !one.is_skipped).count();
+    plan.steps.iter().map(step_size).sum::<usize>() + migrations
+}
+
+/// Leaves out migrations, from the last one on.
+fn without_migrations(mut plan: Plan, fails: &impl Fn(&Plan) -> bool, start: Instant) -> Plan {
+    for place in (0..plan.migrations.len()).rev() {
+        if plan.migrations[place].is_skipped || start.elapsed() > TIME_MAX {
+            continue;
+        }
+        let mut shorter = plan.clone();
+        shorter.migrations[place].is_skipped = true;
+        if fails(&shorter) {
+            plan = shorter;
+        }
+    }
+    plan
 }
 
 fn without_chunks(
@@ -73,12 +91,26 @@ fn without_actions(mut plan: Plan, fails: &impl Fn(&Plan) -> bool, start: Instan
             if action >= actions.len() || start.elapsed() > TIME_MAX {
                 break;
             }
-            actions.remove(action);
+            let removed = actions.remove(action);
             if fails(&shorter) {
                 plan = shorter;
-            } else {
-                action += 1;
+                continue;
             }
+            if let Action::Migrate(migrating) = removed {
+                let mut shorter = plan.clone();
+                if let Step::Work { actions, .. } = &mut shorter.steps[step] {
+                    let (before, after) = (Vec::new(), Vec::new());
+                    actions[action] = Action::Migrate(Migrating {
+                        before,
+                        after,
+                        ..migrating
+                    });
+                }
+                if fails(&shorter) {
+                    plan = shorter;
+                }
+            }
+            action += 1;
         }
     }
     plan

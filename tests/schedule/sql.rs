@@ -195,6 +195,13 @@ pub fn select_targets(table: &Table, targets: &Targets) -> Sql {
     sql
 }
 
+/// Reads the keys of all rows in the order of their columns.
+pub fn select_in_key_order(table: &Table) -> Sql {
+    let columns = column_list(table, &table.key);
+    let name = quote(&table.name);
+    Sql::new(format!("SELECT {columns} FROM {name} ORDER BY {columns}"))
+}
+
 /// The identities that a statement targets, as the model finds them.
 pub fn target_keys(table: &Table, targets: &Targets, live: impl Iterator<Item = Key>) -> Vec<Key> {
     match targets {

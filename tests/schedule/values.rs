@@ -11,6 +11,10 @@ fn text(value: &str) -> Value {
 
 /// A value for a cell of this column, before the column's type is applied.
 pub fn cell(random: &mut Random, column: &Column) -> Value {
+    // In a column that was added later, the default may say that nobody wrote the cell.
+    if !column.default.is_null() && random.percent(15) {
+        return column.default.clone();
+    }
     let value = match random.below(100) {
         0..60 => common(random),
         60..75 => integer(random),

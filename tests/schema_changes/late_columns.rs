@@ -174,3 +174,33 @@ fn a_column_added_to_an_empty_table_is_like_the_first_ones() {
         9
     );
 }
+
+/// SQLite reads these in another way for the rows that are there than for a row that is inserted.
+#[test]
+fn what_the_rows_of_then_hold_is_what_sqlite_says() {
+    for (column, low) in [
+        ("b DEFAULT 1.0", "0"),
+        ("b DEFAULT -0.0", "-1"),
+        ("b DEFAULT 1e3", "5"),
+        ("b TEXT DEFAULT 1.50", "'0'"),
+        ("b TEXT DEFAULT -1e3", "'-0'"),
+        ("b TEXT DEFAULT 0x10", "'0'"),
+        ("b TEXT DEFAULT true", "x'00'"),
+        ("b TEXT DEFAULT 12345678901234567890", "'0'"),
+    ] {
+        let [left, right] = [altered(column), open_memory()];
+        create_crr(
+            &right,
+            "t",
+            "CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a)",
+        );
+        merge(&right, &changes(&left, 0));
+        exec(&right, &format!("ALTER TABLE t ADD COLUMN {column}"));
+        exec(&right, &format!("UPDATE t SET b = {low} WHERE k = 'old'"));
+        merge(&left, &changes(&right, 0));
+        let all = |side: &Connection| rows(side, "SELECT * FROM t ORDER BY k");
+        assert_eq!(all(&left), all(&right), "{column}");
+        exec(&left, "INSERT INTO t(k) VALUES ('new')");
+        assert_eq!(versions(&left), [row("new", 1), row("old", 1)], "{column}");
+    }
+}

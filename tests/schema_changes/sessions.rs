@@ -1,7 +1,7 @@
 //! Alter sessions: writes in them are captured, their ends are clean.
 
 use crate::checks::{check, check_partial, create_crr, exec, one, refusal, rows};
-use crate::support::changes;
+use crate::support::{changes, open_memory};
 use crate::{SHAPES, cells, with_rows};
 
 #[test]
@@ -170,6 +170,33 @@ fn the_clocks_of_a_rebuilt_table_go_on() {
 }
 
 #[test]
+fn rows_that_come_and_go_while_a_table_is_rebuilt_are_recorded() {
+    for end in ["SELECT crsql_commit_alter('t'); COMMIT", "COMMIT"] {
+        let connection = with_rows("CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a)");
+        exec(
+            &connection,
+            &format!(
+                "DELETE FROM t WHERE k = '3'; BEGIN; SELECT crsql_begin_alter('t'); \
+                 CREATE TABLE made_anew(k TEXT PRIMARY KEY NOT NULL, a); \
+                 INSERT INTO made_anew SELECT k, a FROM t WHERE k <> '1'; DROP TABLE t; \
+                 ALTER TABLE made_anew RENAME TO t; INSERT INTO t VALUES ('3', 'again'), ('4', 'new'); {end}"
+            ),
+        );
+        let sentinels = rows(
+            &connection,
+            "SELECT hex(pk) || cl FROM crsql_changes WHERE cid = '-1' ORDER BY 1",
+        );
+        let texts = ["010B01312", "010B01333"];
+        assert_eq!(
+            sentinels,
+            texts.map(|text| vec![text.to_owned().into()]),
+            "{end}"
+        );
+        drop(check(&connection, &["t"]));
+    }
+}
+
+#[test]
 fn a_table_rebuilt_with_another_key_starts_over_at_commit() {
     for end in ["SELECT crsql_commit_alter('t'); COMMIT", "COMMIT"] {
         let connection = with_rows("CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a)");
@@ -185,5 +212,33 @@ fn a_table_rebuilt_with_another_key_starts_over_at_commit() {
         assert_eq!(cells(&connection, "k").len(), 2, "{end}");
         exec(&connection, "UPDATE t SET a = 'again'");
         drop(check(&connection, &["t"]));
+    }
+}
+
+#[test]
+fn a_column_added_written_and_renamed_in_a_session_keeps_what_was_written() {
+    for rename in [
+        "ALTER TABLE t RENAME COLUMN b TO c",
+        "ALTER TABLE t RENAME COLUMN b TO b2; ALTER TABLE t ADD COLUMN b DEFAULT 5; ALTER TABLE t RENAME COLUMN b2 TO c",
+        "ALTER TABLE t RENAME COLUMN a TO a2; ALTER TABLE t RENAME COLUMN b TO c; ALTER TABLE t DROP COLUMN a2",
+    ] {
+        for end in ["SELECT crsql_commit_alter('t'); COMMIT", "COMMIT"] {
+            let connection = open_memory();
+            create_crr(&connection, "t", "CREATE TABLE t(k INTEGER PRIMARY KEY, a)");
+            exec(&connection, "INSERT INTO t VALUES (1, 'x'), (2, 'y')");
+            exec(
+                &connection,
+                "BEGIN; SELECT crsql_begin_alter('t'); ALTER TABLE t ADD COLUMN b DEFAULT 1.0",
+            );
+            exec(
+                &connection,
+                "UPDATE t SET b = 2 WHERE k = 1; INSERT INTO t VALUES (3, 'z', 3), (4, 'z', 1.0)",
+            );
+            exec(&connection, rename);
+            exec(&connection, end);
+            drop(check_partial(&connection, &["t"]));
+            exec(&connection, "UPDATE t SET c = 7");
+            drop(check_partial(&connection, &["t"]));
+        }
     }
 }

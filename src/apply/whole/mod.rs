@@ -11,7 +11,7 @@ mod cells;
 mod fit;
 
 use super::incoming::{self, Received};
-use super::{load, parked};
+use super::{load, merge_change, parked};
 use crate::crdt::change::{CausalLength, SENTINEL, SiteOrdinal, column};
 use crate::crdt::changeset::{Header, RowView};
 use crate::crdt::key as packed_key;
@@ -120,7 +120,7 @@ impl<'s> Merging<'s> {
         self.keeps_equal = !self.state.merges_equal_values()?;
         let unlisted = || Error::Internal("a row of a table that the header lacks".to_owned());
         let table = self.header.tables.get(row.table).ok_or_else(unlisted)?;
-        let crr = match self.state.table_by_name(&table.name)? {
+        let crr = match self.state.table_by_any_name(&table.name)? {
             Some(crr) => Some(self.state.registered(&crr, None)?),
             None => None,
         };
@@ -128,7 +128,26 @@ impl<'s> Merging<'s> {
             let column = table.columns.get(*place as usize)?;
             crr.as_ref()?.column(&column.name).map(|(index, _)| index)
         };
-        let columns: Vec<Option<usize>> = row.columns.iter().map(index).collect();
+        let mut columns: Vec<Option<usize>> = row.columns.iter().map(index).collect();
+        // A column that is called so now goes before one that was called so.
+        let is_current = |place: usize, index: usize| {
+            let name = row
+                .columns
+                .get(place)
+                .and_then(|c| table.columns.get(*c as usize));
+            let here = crr.as_ref().and_then(|crr| crr.columns.get(index));
+            name.zip(here)
+                .is_some_and(|(name, here)| name.name.eq_ignore_ascii_case(&here.name))
+        };
+        for place in 0..columns.len() {
+            let Some(Some(index)) = columns.get(place).copied() else {
+                continue;
+            };
+            let mut others = (0..columns.len()).filter(|other| columns[*other] == Some(index));
+            if !is_current(place, index) && others.any(|other| is_current(other, index)) {
+                columns[place] = None;
+            }
+        }
         let known: Option<Vec<usize>> = columns.iter().copied().collect();
         let known = known.filter(|_| crr.is_some());
         if let (Some(crr), Some(known)) = (&crr, &known) {
@@ -160,7 +179,10 @@ impl<'s> Merging<'s> {
     fn merge_into(&mut self, target: &mut Target, row: &RowView<'_, '_>) -> Result<()> {
         let header = Rc::clone(&self.header);
         let site = header.sites.get(row.site).map(Vec::as_slice);
-        let site = site.filter(|site| !self.state.is_own_site(site));
+        let site = match site {
+            Some(site) if self.state.is_own_site(site)? => None,
+            other => other,
+        };
         let (Some(crr), Some(columns)) = (&target.crr, &target.known) else {
             return self.merge_apart(target, row, site);
         };
@@ -252,8 +274,18 @@ impl<'s> Merging<'s> {
         values[column::CL] = ValueRef::Integer(row.cl.to_sql());
         values[column::SEQ] = ValueRef::Integer(cell.map_or(row.seq, |cell| cell.seq).to_sql());
         match incoming::read(self.state, &values)? {
-            Received::Unknown(unknown) => {
+            Received::UnknownTable(unknown) => {
+                parked::check(self.state, &unknown)?;
                 parked::park(self.state, &unknown, values[column::VAL])?;
+                self.state.settle();
+                Ok(())
+            }
+            Received::UnknownColumn(of_row, unknown) => {
+                parked::check(self.state, &unknown)?;
+                merge_change(self.state, &of_row)?;
+                if unknown.cl.is_live() {
+                    parked::park(self.state, &unknown, values[column::VAL])?;
+                }
                 self.state.settle();
                 Ok(())
             }

@@ -1,0 +1,1 @@
+ALTER TABLE main.{table} DROP COLUMN {column}

@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS main.crsql_digest_nodes (
+  tbl INTEGER NOT NULL, part INTEGER NOT NULL, level INTEGER NOT NULL, last BLOB NOT NULL,
+  rank INTEGER NOT NULL, rows INTEGER NOT NULL, digest BLOB NOT NULL,
+  PRIMARY KEY (tbl, part, level, last)) WITHOUT ROWID

@@ -1,0 +1,1 @@
+SELECT tbl FROM main.crsql_digest_trees

@@ -1,0 +1,2 @@
+DELETE FROM main.crsql_digest_nodes
+WHERE tbl = ?1 AND part = ?2 AND level = ?3 AND last > ?4 AND last <= ?5

@@ -1,0 +1,1 @@
+SELECT {columns} FROM main.{table} AS t WHERE {range} ORDER BY {order}

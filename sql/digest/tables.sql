@@ -1,0 +1,1 @@
+SELECT id FROM main.crsql_tables ORDER BY id

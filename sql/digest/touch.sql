@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO main.crsql_digest_touched (tbl, key) VALUES (?1, ?2)

@@ -1,0 +1,1 @@
+SELECT tbl, key FROM main.crsql_digest_touched

@@ -1,0 +1,2 @@
+-- A row's position, and the next one below in its list.
+SELECT a.{order}, ({below}) FROM {table} AS a WHERE {is_row}

@@ -1,0 +1,1 @@
+UPDATE {table} SET {order} = ?1 WHERE {is_row}

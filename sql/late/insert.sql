@@ -1,0 +1,1 @@
+INSERT INTO new (k) VALUES (1) RETURNING c

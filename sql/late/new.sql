@@ -1,0 +1,1 @@
+CREATE TABLE new (k, c {type} DEFAULT ({default}))

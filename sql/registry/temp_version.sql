@@ -1,0 +1,1 @@
+PRAGMA temp.schema_version

@@ -1,0 +1,1 @@
+SELECT key, cl, clock FROM main.{rows}

@@ -1,0 +1,1 @@
+SELECT {key_columns} FROM main.{table} AS t

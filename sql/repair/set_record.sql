@@ -1,0 +1,1 @@
+UPDATE main.{rows} SET clock = ?2 WHERE key = ?1

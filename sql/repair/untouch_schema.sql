@@ -1,0 +1,1 @@
+DROP VIEW main.crsql_identity_moves

@@ -1,0 +1,1 @@
+SELECT count(*) FROM main.{rows} WHERE cl % 2 = 0

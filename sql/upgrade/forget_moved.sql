@@ -1,0 +1,1 @@
+DELETE FROM temp.crsql_upgrade_moved

@@ -1,0 +1,1 @@
+SELECT max({version}) FROM main.{clock} AS c WHERE {is_own}

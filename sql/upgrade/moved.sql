@@ -1,0 +1,1 @@
+SELECT version, seq, stride, site, tbl, key, record, part FROM temp.crsql_upgrade_moved ORDER BY rowid

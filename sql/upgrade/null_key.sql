@@ -1,0 +1,1 @@
+SELECT 1 FROM main.{table} WHERE {is_null} LIMIT 1

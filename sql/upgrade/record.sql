@@ -1,0 +1,1 @@
+SELECT cl, clock FROM temp.crsql_upgrade_records WHERE id = ?1

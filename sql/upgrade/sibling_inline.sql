@@ -1,0 +1,1 @@
+SELECT 1 FROM main.{clock} AS k WHERE {is_key}

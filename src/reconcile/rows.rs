@@ -1,0 +1,194 @@
+//! The rows of messages: making them from what is here, and merging those that came.
+//!
+//! Rows are merged like rows inserted into `crsql_changes`: by the same rules, with the same checks.
+
+use super::compose::{Outgoing, OutgoingCell};
+use crate::apply;
+use crate::crdt::change::{CausalLength, SENTINEL, SiteOrdinal, column};
+use crate::crdt::clock::RowClock;
+use crate::crdt::digest::{Digest, Part, folded, row_digest};
+use crate::crdt::message::{Place, SentRow, TableRows};
+use crate::crdt::value::ValueRef;
+use crate::digest::source::order_of;
+use crate::error::Result;
+use crate::schema::{Crr, Key};
+use crate::state::State;
+use crate::state::rows::Cell;
+use hashbrown::HashMap;
+use std::rc::Rc;
+
+/// A row that came and was merged.
+pub struct Merged {
+    /// Its table
+    pub crr: Rc<Crr>,
+    /// Its key here
+    pub key: Key,
+    /// Where it stands in the order of everything, as it came
+    pub place: Place,
+    /// How often it may still be sent back
+    pub hops: u8,
+    /// The digest of the state that came
+    pub digest: Digest,
+}
+
+/// Merges the rows of a message. Gives those that may be sent back.
+pub fn merge(state: &State, tables: &[TableRows]) -> Result<Vec<Merged>> {
+    let mut merged = Vec::new();
+    if tables.is_empty() {
+        return Ok(merged);
+    }
+    state.enlist()?;
+    for table in tables {
+        let names: Vec<String> = table.columns.iter().map(|name| folded(name)).collect();
+        for row in &table.rows {
+            let last = merge_row(state, table, row)?;
+            if row.hops > 0 {
+                let Some((crr, key)) = apply::identify(state, &last)? else {
+                    continue;
+                };
+                let part = match row.cl.is_live() {
+                    true => Part::Live,
+                    false => Part::Dead,
+                };
+                merged.push(Merged {
+                    place: Place {
+                        table: folded(&crr.name),
+                        part,
+                        key: order_of(&crr, part, &key)?,
+                    },
+                    crr,
+                    key,
+                    hops: row.hops,
+                    digest: sent_digest(row, &names),
+                });
+            }
+        }
+    }
+    state.flush()?;
+    Ok(merged)
+}
+
+/// Merges one row: its causal length where its cells do not carry it alone, then its cells. Gives its last
+/// change.
+fn merge_row<'a>(state: &State, table: &'a TableRows, row: &'a SentRow) -> Result<apply::Row<'a>> {
+    let site = |index: usize| {
+        let site = table.sites.get(index);
+        site.map_or(ValueRef::Null, |site| ValueRef::Blob(site))
+    };
+    let mut change = [ValueRef::Integer(0); column::COUNT];
+    change[column::TABLE] = ValueRef::Text(table.table.as_bytes());
+    change[column::PK] = ValueRef::Blob(&row.pk);
+    change[column::CL] = ValueRef::Integer(row.cl.to_sql());
+    if row.cells.is_empty() || row.cl > CausalLength::FIRST_LIFE {
+        change[column::CID] = ValueRef::Text(SENTINEL.as_bytes());
+        change[column::VAL] = ValueRef::Null;
+        change[column::COL_VERSION] = ValueRef::Integer(row.cl.to_sql());
+        change[column::SITE_ID] = site(row.site);
+        apply::merge_row(state, &change)?;
+    }
+    for cell in &row.cells {
+        let name = table.columns.get(cell.column).map_or("", String::as_str);
+        change[column::CID] = ValueRef::Text(name.as_bytes());
+        change[column::VAL] = cell.value.as_ref();
+        change[column::COL_VERSION] = ValueRef::Integer(cell.version.to_sql());
+        change[column::SITE_ID] = site(cell.site);
+        apply::merge_row(state, &change)?;
+    }
+    Ok(change)
+}
+
+/// The digest of the state that came.
+fn sent_digest(row: &SentRow, names: &[String]) -> Digest {
+    let mut cells: Vec<_> = row
+        .cells
+        .iter()
+        .map(|cell| {
+            let name = names.get(cell.column).map_or("", String::as_str);
+            (name, cell.version, cell.value.as_ref())
+        })
+        .collect();
+    cells.sort_by_key(|(name, ..)| *name);
+    row_digest(&row.pk, row.cl, cells.into_iter())
+}
+
+/// Tells who wrote what.
+pub struct Authors<'s> {
+    state: &'s State,
+    sites: HashMap<SiteOrdinal, Vec<u8>>,
+    /// Whether the site of a first insert can be found, which only that setting needs
+    finds_first_inserts: bool,
+}
+
+impl<'s> Authors<'s> {
+    /// Of the rows of a database.
+    pub fn new(state: &'s State) -> Result<Authors<'s>> {
+        Ok(Authors {
+            state,
+            sites: HashMap::new(),
+            finds_first_inserts: state.merges_equal_values()?,
+        })
+    }
+
+    fn site(&mut self, ordinal: SiteOrdinal) -> Result<Vec<u8>> {
+        if let Some(site) = self.sites.get(&ordinal) {
+            return Ok(site.clone());
+        }
+        let site = self.state.store.site_id(ordinal)?;
+        self.sites.insert(ordinal, site.clone());
+        Ok(site)
+    }
+
+    /// A row to be sent.
+    pub fn outgoing(
+        &mut self,
+        crr: &Crr,
+        key: &Key,
+        cl: CausalLength,
+        cells: &[Cell<ValueRef<'_>>],
+        hops: u8,
+    ) -> Result<Outgoing> {
+        let clock = self.state.find_clock(crr, key)?;
+        let clock = clock.as_ref();
+        let sentinel = clock.and_then(|clock| clock.sentinel);
+        let first = match cells.iter().any(|(index, ..)| {
+            let id = crr.columns[*index].id;
+            clock.is_none_or(|clock| clock.column_site(id).is_none())
+        }) {
+            true => self.first_insert(crr, key, clock)?,
+            false => SiteOrdinal::LOCAL,
+        };
+        let mut sent = Vec::with_capacity(cells.len());
+        for (index, version, value) in cells {
+            let id = crr.columns[*index].id;
+            let ordinal = clock.and_then(|clock| clock.column_site(id));
+            sent.push(OutgoingCell {
+                column: *index,
+                version: *version,
+                site: self.site(ordinal.unwrap_or(first))?,
+                value: (*value).to_owned(),
+            });
+        }
+        Ok(Outgoing {
+            hops,
+            pk: key.packed(),
+            cl,
+            site: self.site(sentinel.map_or(first, |entry| entry.site))?,
+            cells: sent,
+        })
+    }
+
+    /// The site of a row's first insert, as far as it can be found.
+    fn first_insert(&self, crr: &Crr, key: &Key, clock: Option<&RowClock>) -> Result<SiteOrdinal> {
+        if !self.finds_first_inserts {
+            return Ok(SiteOrdinal::LOCAL);
+        }
+        let is_other = |at| {
+            clock.is_some_and(|clock| {
+                clock.sentinel.is_some_and(|entry| entry.at == at)
+                    || clock.groups.iter().any(|group| group.entry.at == at)
+            })
+        };
+        let found = self.state.store.first_insert_site(crr.id, key, is_other)?;
+        Ok(found.unwrap_or(SiteOrdinal::LOCAL))
+    }
+}

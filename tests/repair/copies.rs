@@ -1,0 +1,271 @@
+//! Copied files: an identity of their own, also for connections that are open already.
+
+use crate::checks::{assert_same, create_crr, empty_replica, exec, one};
+use crate::support::{changes, merge, open, open_memory, scratch_dir};
+use crate::{assert_clean, problems};
+use rusqlite::Connection;
+
+fn site(connection: &Connection) -> Vec<u8> {
+    one(connection, "SELECT crsql_site_id()")
+}
+
+fn reset(connection: &Connection) -> Vec<u8> {
+    one(connection, "SELECT crsql_site_id_reset()")
+}
+
+fn prepared(connection: &Connection) {
+    create_crr(
+        connection,
+        "t",
+        "CREATE TABLE t(k INTEGER PRIMARY KEY, a, b)",
+    );
+    create_crr(
+        connection,
+        "p",
+        "CREATE TABLE p(k TEXT PRIMARY KEY NOT NULL, a)",
+    );
+    exec(
+        connection,
+        "INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3); INSERT INTO p VALUES ('x', 1), ('y', 2);
+         UPDATE t SET a = 'B' WHERE k = 2; DELETE FROM t WHERE k = 3; DELETE FROM p WHERE k = 'x'; INSERT INTO p VALUES ('x', 3)",
+    );
+}
+
+#[test]
+fn the_history_keeps_its_author_and_everything_else() {
+    let connection = open_memory();
+    prepared(&connection);
+    let peer = empty_replica(&connection, &["t", "p"]);
+    exec(&peer, "INSERT INTO t VALUES (9, 'theirs', 1)");
+    merge(&connection, &changes(&peer, 0));
+    let before = changes(&connection, 0);
+    let (former, new) = (site(&connection), reset(&connection));
+    assert_eq!(new.len(), 16);
+    assert_eq!((new[6] >> 4, new[8] >> 6), (4, 2), "a UUID of version 4");
+    assert_ne!(former, new);
+    assert_eq!(site(&connection), new);
+    assert_eq!(
+        changes(&connection, 0),
+        before,
+        "not a byte of the history changes"
+    );
+    assert_clean(&connection, "reset");
+    let again = reset(&connection);
+    assert_eq!(changes(&connection, 0), before);
+    exec(&connection, "UPDATE t SET a = 'mine' WHERE k IN (1, 2, 9)");
+    let mine: Vec<_> = changes(&connection, 0)
+        .into_iter()
+        .filter(|change| change.site_id == again)
+        .collect();
+    assert_eq!(mine.len(), 3);
+    merge(&peer, &changes(&connection, 0));
+    assert_same(&connection, &peer, &["t", "p"], "after a pull");
+    assert_clean(&connection, "written");
+}
+
+#[test]
+fn the_original_and_its_copy_replicate() {
+    let directory = scratch_dir();
+    let original = open(directory.join("original.db"));
+    prepared(&original);
+    exec(
+        &original,
+        &format!("VACUUM INTO '{}'", directory.join("copy.db").display()),
+    );
+    let copy = open(directory.join("copy.db"));
+    assert_eq!(site(&copy), site(&original));
+    reset(&copy);
+    exec(
+        &original,
+        "UPDATE t SET b = 10 WHERE k = 1; INSERT INTO p VALUES ('o', 1); DELETE FROM t WHERE k = 2",
+    );
+    exec(
+        &copy,
+        "UPDATE t SET a = 'C' WHERE k = 1; INSERT INTO p VALUES ('c', 1); UPDATE t SET b = 5 WHERE k = 2",
+    );
+    for _ in 0..2 {
+        merge(&copy, &changes(&original, 0));
+        merge(&original, &changes(&copy, 0));
+    }
+    assert_same(&original, &copy, &["t", "p"], "after two exchanges");
+    assert_clean(&original, "the original");
+    assert_clean(&copy, "the copy");
+}
+
+#[test]
+fn connections_that_are_open_notice() {
+    let directory = scratch_dir();
+    let path = directory.join("x.db");
+    for has_tables in [false, true] {
+        let (first, second) = (open(&path), open(&path));
+        if has_tables {
+            prepared(&first);
+            exec(&second, "INSERT INTO t VALUES (7, 7, 7)");
+        }
+        let former = site(&second);
+        let new = reset(&first);
+        assert_ne!(former, new);
+        assert_eq!(site(&second), new);
+        if !has_tables {
+            continue;
+        }
+        let since: i64 = one(&second, "SELECT crsql_db_version()");
+        exec(
+            &second,
+            "INSERT INTO t VALUES (8, 8, 8); UPDATE t SET a = 9 WHERE k = 7",
+        );
+        exec(&first, "DELETE FROM t WHERE k = 8");
+        assert!(
+            changes(&first, since)
+                .iter()
+                .all(|change| change.site_id == new)
+        );
+        // An echo of the own change is known for one, though it comes under the new id.
+        merge(&second, &changes(&second, 0));
+        assert_clean(&second, "written by both");
+        assert_eq!(
+            one::<i64>(&first, "SELECT count(*) FROM crsql_site_id"),
+            3,
+            "the new one and two former"
+        );
+    }
+}
+
+#[test]
+fn a_reset_that_is_rolled_back_leaves_the_old_identity() {
+    let directory = scratch_dir();
+    let path = directory.join("x.db");
+    let connection = open(&path);
+    prepared(&connection);
+    let former = site(&connection);
+    for undo in ["ROLLBACK", "ROLLBACK TO s; RELEASE s; COMMIT"] {
+        exec(&connection, "BEGIN; SAVEPOINT s");
+        assert_ne!(reset(&connection), former);
+        exec(&connection, "UPDATE t SET a = 'new' WHERE k = 1");
+        exec(&connection, undo);
+        assert_eq!(site(&connection), former, "{undo}");
+        exec(&connection, "UPDATE t SET b = b + 1 WHERE k = 1");
+        let last = changes(&connection, 0).pop().expect("a change");
+        assert_eq!(
+            (last.site_id, last.cid.as_str()),
+            (former.clone(), "b"),
+            "{undo}"
+        );
+        assert_clean(&connection, undo);
+    }
+    // The number that SQLite gives to a state of the schema comes again after a rollback, for another one.
+    exec(&connection, "BEGIN");
+    let undone = reset(&connection);
+    assert_eq!(site(&connection), undone);
+    exec(&connection, "ROLLBACK");
+    let other = open(&path);
+    let new = reset(&other);
+    assert_eq!(site(&connection), new);
+    exec(&connection, "UPDATE t SET b = b + 1 WHERE k = 1");
+    assert_clean(&connection, "after another one's reset");
+}
+
+#[test]
+fn what_waits_in_memory_stays_with_the_former_id() {
+    let connection = open_memory();
+    prepared(&connection);
+    let peer = empty_replica(&connection, &["t", "p"]);
+    exec(&peer, "INSERT INTO t VALUES (9, 'theirs', 1)");
+    let former = site(&connection);
+    exec(
+        &connection,
+        "BEGIN; INSERT INTO t VALUES (5, 5, 5); UPDATE t SET a = 5 WHERE k = 1",
+    );
+    let theirs = changes(&peer, 0);
+    crate::support::try_merge(&connection, &theirs).expect("merge");
+    let new = reset(&connection);
+    exec(
+        &connection,
+        "INSERT INTO t VALUES (6, 6, 6); UPDATE t SET b = 6 WHERE k = 1; COMMIT",
+    );
+    let author = |sql: &str| {
+        one::<Vec<u8>>(
+            &connection,
+            &format!("SELECT site_id FROM crsql_changes WHERE {sql}"),
+        )
+    };
+    assert_eq!(
+        author("cid = 'a' AND val = 5 AND pk = crsql_pack_columns(1)"),
+        former
+    );
+    assert_eq!(author("cid = 'a' AND pk = crsql_pack_columns(5)"), former);
+    assert_eq!(author("cid = 'b' AND pk = crsql_pack_columns(1)"), new);
+    assert_eq!(author("cid = 'a' AND pk = crsql_pack_columns(6)"), new);
+    assert_eq!(
+        author("cid = 'a' AND pk = crsql_pack_columns(9)"),
+        site(&peer)
+    );
+    assert_clean(&connection, "committed");
+}
+
+#[test]
+fn many_records_are_renumbered() {
+    let connection = open_memory();
+    prepared(&connection);
+    exec(
+        &connection,
+        "WITH n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 20010) INSERT INTO t(k, a) SELECT i, i FROM n;
+         UPDATE t SET a = a + 1; INSERT INTO p SELECT 'k' || k, k FROM t; UPDATE p SET a = 0",
+    );
+    let before = changes(&connection, 0);
+    reset(&connection);
+    assert_eq!(changes(&connection, 0), before);
+    assert_clean(&connection, "reset");
+}
+
+#[test]
+fn own_changes_that_are_not_known_show_a_copy_and_echoes_do_not() {
+    let directory = scratch_dir();
+    let original = open(directory.join("original.db"));
+    prepared(&original);
+    let peer = empty_replica(&original, &["t", "p"]);
+    merge(&peer, &changes(&original, 0));
+    exec(&peer, "UPDATE t SET b = 77; UPDATE p SET a = 78");
+    merge(&original, &changes(&peer, 0));
+    merge(&original, &changes(&peer, 0));
+    assert_clean(&original, "echoes");
+    let backup = directory.join("backup.db");
+    exec(&original, &format!("VACUUM INTO '{}'", backup.display()));
+    exec(
+        &original,
+        "INSERT INTO t VALUES (10, 'after the backup', 1)",
+    );
+    merge(&peer, &changes(&original, 0));
+    // The original is lost, and its backup takes its place.
+    let restored = open(&backup);
+    merge(&restored, &changes(&peer, 0));
+    assert_eq!(problems(&restored), ["||site id used elsewhere"]);
+    reset(&restored);
+    assert_clean(&restored, "reset");
+    merge(&restored, &changes(&peer, 0));
+    assert_clean(&restored, "with the peer's changes again");
+    assert_same(&restored, &peer, &["t", "p"], "restored");
+}
+
+#[test]
+fn changes_without_an_author_are_no_sign_of_a_copy() {
+    let connection = open_memory();
+    prepared(&connection);
+    exec(
+        &connection,
+        "INSERT INTO crsql_changes VALUES ('t', crsql_pack_columns(50), 'a', 1, 1, 1, NULL, 1, 0)",
+    );
+    assert_clean(&connection, "an import");
+}
+
+#[test]
+fn a_row_of_the_own_site_that_is_gone_is_put_back_first() {
+    let connection = open_memory();
+    prepared(&connection);
+    let before = changes(&connection, 0);
+    let former = site(&connection);
+    exec(&connection, "DELETE FROM crsql_site_id WHERE ordinal = 0");
+    assert_ne!(reset(&connection), former);
+    assert_eq!(changes(&connection, 0), before);
+    assert_clean(&connection, "reset");
+}

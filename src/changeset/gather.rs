@@ -78,10 +78,19 @@ pub(super) fn gather(state: &State, wanted: &Wanted, end: Position) -> Result<Ga
         passed,
         marked: passed,
     };
-    let mut scan = state.store.take(Slot::LogScanFrom)?;
-    let outcome = gathering.run(&mut scan, end);
-    state.store.give_back(Slot::LogScanFrom, scan);
-    let ending = outcome?;
+    let ending = match end == Position::default() {
+        true => End {
+            last: passed,
+            is_cut: false,
+            is_last: true,
+        },
+        false => {
+            let mut scan = state.store.take(Slot::LogScanFrom)?;
+            let outcome = gathering.run(&mut scan, end);
+            state.store.give_back(Slot::LogScanFrom, scan);
+            outcome?
+        }
+    };
     let is_empty = gathering.writer.is_empty();
     let first = gathering.first.unwrap_or(ending.last.version);
     let continues = after_seq.is_some() && first == after && !is_empty;

@@ -240,3 +240,63 @@ fn a_trigger_can_not_apply() {
         .to_string();
     assert!(error.contains("unsafe use of crsql_apply"), "{error}");
 }
+
+/// Also in the large changesets that are applied with triggers switched off.
+#[test]
+fn an_interrupted_changeset_changes_nothing() {
+    let a = replica();
+    run(
+        &a,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+         INSERT INTO t SELECT i, i, i FROM n; UPDATE t SET a = 'x' WHERE id < 500; DELETE FROM t WHERE id < 100",
+    );
+    let all = changeset(&a, 0);
+    let mut b = replica();
+    run(
+        &b,
+        "INSERT INTO t VALUES (5000, 1, 1), (5001, 1, 1); DELETE FROM t WHERE id = 5001",
+    );
+    let state = |b: &rusqlite::Connection| {
+        (
+            rows(b, "SELECT * FROM t"),
+            rows(b, "SELECT * FROM crsql_changes"),
+        )
+    };
+    let (mut steps, mut interrupted) = (1, 0);
+    loop {
+        let before = state(&b);
+        for begin in ["", "BEGIN"] {
+            run(&b, begin);
+            let mut left = steps;
+            let handler = move || {
+                left -= 1;
+                left <= 0
+            };
+            b.progress_handler(1, Some(handler)).expect("a handler");
+            let outcome = apply(&b, &all);
+            b.progress_handler(0, None::<fn() -> bool>)
+                .expect("no handler");
+            if outcome.is_ok() {
+                assert!(interrupted > 20, "{interrupted} were interrupted");
+                if !b.is_autocommit() {
+                    run(&b, "ROLLBACK");
+                }
+                apply(&b, &all).expect("applied");
+                run(&b, "DELETE FROM t WHERE id >= 5000");
+                assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+                return;
+            }
+            interrupted += 1;
+            if !b.is_autocommit() {
+                run(&b, "ROLLBACK");
+            }
+            assert!(state(&b) == before, "after {steps} steps");
+        }
+        run(&b, "UPDATE t SET a = a + 1 WHERE id = 5000");
+        assert!(
+            state(&b) != before,
+            "writes are recorded after {steps} steps"
+        );
+        steps += 1 + steps / 3;
+    }
+}

@@ -8,6 +8,9 @@
 
 mod support;
 
+#[path = "complaints/schema.rs"]
+mod schema;
+
 #[path = "support/checks.rs"]
 mod checks;
 

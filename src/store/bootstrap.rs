@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::sql;
 
 /// The layout of the internal tables. A later release that changes it reads older ones.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 
 /// Where the layout is noted.
 pub const FORMAT_KEY: &str = "crsql_format";
@@ -123,6 +123,13 @@ impl Store {
     pub fn identity(&self) -> Result<Option<Identity>> {
         match self.setting(FORMAT_KEY)? {
             Some(Value::Integer(FORMAT)) => {}
+            Some(Value::Integer(1)) => {
+                return Err(Error::Load(
+                    "this file has the layout of a build from before the first release, which had no schema changes \
+                     yet; make a new file with this one and merge what crsql_changes shows there"
+                        .to_owned(),
+                ));
+            }
             Some(Value::Integer(format)) => {
                 return Err(Error::Load(format!(
                     "this file has the layout {format} of a newer release of crsql; load that release"

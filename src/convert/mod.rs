@@ -82,6 +82,13 @@ pub fn as_table(state: &State, name: &str) -> Result<()> {
     let Some(crr) = state.or_empty(|| state.table_by_name(name))? else {
         return Ok(());
     };
+    if crr.sessions > 0 {
+        return Err(Error::Table(format!(
+            "table {} is in an alter session; call crsql_commit_alter({}) first",
+            quoted(&crr.name),
+            sql::literal(&crr.name)
+        )));
+    }
     let outcome = state.store.atomically(|| {
         state.enlist()?;
         state.flush()?;

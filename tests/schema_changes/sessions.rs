@@ -242,3 +242,23 @@ fn a_column_added_written_and_renamed_in_a_session_keeps_what_was_written() {
         }
     }
 }
+
+#[test]
+fn a_table_in_a_session_is_not_made_an_ordinary_one() {
+    let connection = with_rows(SHAPES[0]);
+    exec(&connection, "SELECT crsql_begin_alter('t')");
+    let text = refusal(&connection, "SELECT crsql_as_table('t')");
+    assert!(
+        text.contains("call crsql_commit_alter('t') first"),
+        "{text}"
+    );
+    exec(
+        &connection,
+        "SELECT crsql_commit_alter('t'); SELECT crsql_as_table('t')",
+    );
+    assert!(connection.is_autocommit());
+    assert_eq!(
+        one::<i64>(&connection, "SELECT count(*) FROM crsql_changes"),
+        0
+    );
+}

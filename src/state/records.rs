@@ -128,12 +128,12 @@ impl State {
         superseded.sort_unstable();
         self.store.remove(&superseded)?;
         entries.sort_unstable_by_key(|(entry, ..)| entry.at);
-        let joins_packed = !self.merges_equal_values()?;
         let mut open: Option<Run> = None;
         for (entry, stride, table, key) in entries {
-            let may_join = joins_packed || matches!(key, Key::Rowid(_));
-            let mut extend = |run: &mut Run| run.extend(entry.site, table, entry.at, stride, key);
-            if may_join && open.as_mut().is_some_and(&mut extend) {
+            if let Some(run) = &mut open
+                && self.may_join_runs(key)?
+                && run.extend(entry.site, table, entry.at, stride, key)
+            {
                 continue;
             }
             if let Some(full) = open.replace(Run::new(entry.site, table, entry.at, stride, key)) {
@@ -141,6 +141,11 @@ impl State {
             }
         }
         open.iter().try_for_each(|run| self.store.append(run))
+    }
+
+    /// Packed keys must stay findable one by one where equal values are settled by site.
+    fn may_join_runs(&self, key: &Key) -> Result<bool> {
+        Ok(matches!(key, Key::Rowid(_)) || !self.merges_equal_values()?)
     }
 
     fn note_greatest(&self, crr: &Crr, key: &Key) {
@@ -161,7 +166,8 @@ impl State {
         site: SiteOrdinal,
     ) -> Result<()> {
         let stride = crr.insert_stride();
-        let may_join = crr.is_rowid_keyed || !self.merges_equal_values()?;
+        let has_run = self.transaction.borrow().run.is_some();
+        let may_join = has_run && self.may_join_runs(key)?;
         let mut transaction = self.transaction.borrow_mut();
         if may_join
             && let Some(run) = &mut transaction.run

@@ -27,6 +27,8 @@ pub const SQLITE_PREPARE_PERSISTENT: u32 = 1;
 
 pub const SQLITE_VTAB_INNOCUOUS: i32 = 2;
 
+pub const SQLITE_FCNTL_DATA_VERSION: i32 = 35;
+
 struct Routines(*mut sqlite3_api_routines);
 
 // SAFETY: SQLite never changes or frees the routines while the process runs.
@@ -107,7 +109,7 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
         clear_bindings,
         column_blob, column_bytes, column_double, column_int64, column_text, column_type,
         column_value, create_function_v2, create_module_v2, declare_vtab,
-        errmsg, extended_errcode, finalize, free, last_insert_rowid, malloc64, prepare_v3, reset,
+        errmsg, extended_errcode, file_control, finalize, free, last_insert_rowid, malloc64, prepare_v3, reset,
         result_blob64, result_double, result_error, result_error_code, result_int64, result_null,
         result_text64, result_value, set_last_insert_rowid, step, total_changes64, user_data, value_blob, value_bytes,
         value_double, value_int64, value_text, value_type, vtab_collation, vtab_config,

@@ -13,6 +13,7 @@ mod buffer;
 pub mod held;
 pub mod notes;
 mod records;
+mod seen;
 pub mod tables;
 pub mod transaction;
 
@@ -24,6 +25,7 @@ use crate::schema::Crr;
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
+use seen::SeenVersion;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
@@ -40,6 +42,7 @@ pub struct State {
     is_enlisted: Cell<bool>,
     epoch: Cell<u64>,
     tables: RefCell<Tables>,
+    seen_version: SeenVersion,
     transaction: RefCell<Transaction>,
     on_drop: fn(Connection),
 }
@@ -55,6 +58,7 @@ impl State {
             is_enlisted: Cell::new(false),
             epoch: Cell::new(0),
             tables: RefCell::default(),
+            seen_version: SeenVersion::default(),
             transaction: RefCell::default(),
             on_drop,
         }

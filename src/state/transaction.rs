@@ -81,7 +81,10 @@ impl State {
         if let Some(clock) = self.transaction.borrow().clock {
             return Ok(clock);
         }
-        let committed = self.committed_version()?;
+        let committed = match self.is_enlisted.get() {
+            true => self.or_empty(|| self.seen_version.get(&self.store))?,
+            false => self.committed_version()?,
+        };
         let mut transaction = self.transaction.borrow_mut();
         let version = committed.next().max(transaction.version_wish);
         let clock = Clock {
@@ -259,6 +262,7 @@ impl State {
     pub fn on_begin(&self) {
         self.start_epoch();
         self.is_enlisted.set(true);
+        self.store.appended.take();
         *self.transaction.borrow_mut() = Transaction::default();
     }
 
@@ -270,8 +274,21 @@ impl State {
         self.flush_keeping_rowid()
     }
 
-    /// SQLite: the transaction is over.
-    pub fn on_end(&self) {
+    /// SQLite: the transaction was committed.
+    pub fn on_commit(&self) {
+        let committed = self.transaction.borrow().clock.map(|clock| clock.committed);
+        self.seen_version.keep(&self.store, committed);
+        self.on_end();
+    }
+
+    /// SQLite: the transaction was rolled back.
+    pub fn on_rollback(&self) {
+        self.seen_version.forget();
+        self.on_end();
+    }
+
+    fn on_end(&self) {
+        self.store.appended.take();
         self.start_epoch();
         self.is_enlisted.set(false);
         *self.transaction.borrow_mut() = Transaction::default();
@@ -311,6 +328,7 @@ impl State {
     /// SQLite: the work since this savepoint is undone; the savepoint stays. The version and the seqs that
     /// were given out since stay given out.
     pub fn on_rollback_to(&self, index: i32) {
+        self.store.appended.take();
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
         let outside = transaction

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::schema::Key;
 use crate::sql;
 use crate::sqlite::Statement;
+use std::cell::Cell;
 
 /// A run of packed keys ends before it would leave its b-tree page: SQLite keeps at most a quarter of a
 /// page (4,096 bytes by default) of such a row in place.
@@ -195,6 +196,21 @@ impl Iterator for RunSplit<'_> {
     }
 }
 
+/// The latest version that a transaction put into the log.
+#[derive(Debug, Default)]
+pub struct AppendedMark(Cell<Option<DbVersion>>);
+
+impl AppendedMark {
+    fn note(&self, version: DbVersion) {
+        self.0.set(self.0.get().max(Some(version)));
+    }
+
+    /// Gives it and forgets it; none if nothing was put there, or some of it was undone.
+    pub fn take(&self) -> Option<DbVersion> {
+        self.0.take()
+    }
+}
+
 /// A position as parameters.
 fn place(at: Position) -> [ValueRef<'static>; 2] {
     [
@@ -227,6 +243,7 @@ impl Store {
         ];
         self.with(Slot::LogAppend, |append| append.run(values))
             .map_err(|error| error.during("recording a change"))?;
+        self.appended.note(run.at.version);
         Ok(())
     }
 

@@ -10,12 +10,15 @@ use crate::error::Result;
 use crate::sql;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::{Connection, Statement};
+use log::AppendedMark;
 
 /// The internal tables of one connection.
 #[derive(Debug)]
 pub struct Store {
     /// The connection
     pub connection: Connection,
+    /// The latest version that the open transaction put into the log
+    pub appended: AppendedMark,
     statements: StatementCache,
 }
 
@@ -72,6 +75,7 @@ impl Store {
     pub fn new(connection: Connection) -> Store {
         Store {
             connection,
+            appended: AppendedMark::default(),
             statements: StatementCache::default(),
         }
     }

@@ -42,6 +42,13 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
     Ok((crr, arguments.from(IDENTITY_ARGUMENTS)))
 }
 
+/// Whether a merge made the write, so that there is nothing to record, and no note to take either.
+fn is_merged(state: &State, arguments: Arguments<'_>) -> bool {
+    arguments.len() > IDENTITY_ARGUMENTS
+        && state.is_merging_without_notes()
+        && arguments.integer(0) == state.database()
+}
+
 /// Gets ready to record a write.
 fn begin(state: &State, crr: &Rc<Crr>) -> Result<()> {
     crr.check_drift()?;
@@ -52,6 +59,9 @@ fn begin(state: &State, crr: &Rc<Crr>) -> Result<()> {
 
 /// BEFORE INSERT, BEFORE UPDATE: the new key is there already.
 pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if is_merged(state, arguments) {
+        return Ok(Value::Null);
+    }
     let (crr, arguments) = table(state, arguments)?;
     if state.is_capturing() {
         state.enlist()?;
@@ -63,6 +73,9 @@ pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 
 /// AFTER INSERT.
 pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if is_merged(state, arguments) {
+        return Ok(Value::Null);
+    }
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     let note = state.take_note(crr.id, &key);
@@ -136,6 +149,9 @@ fn next_versions(crr: &Rc<Crr>, clock: &RowClock) -> Vec<(ColumnId, ColumnVersio
 
 /// AFTER UPDATE.
 pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if is_merged(state, arguments) {
+        return Ok(Value::Null);
+    }
     let (crr, arguments) = table(state, arguments)?;
     let key_arguments = crr.key_arguments().count();
     let old_key = crr.key_of(arguments)?;
@@ -279,6 +295,9 @@ fn record_move(
 
 /// AFTER DELETE.
 pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if is_merged(state, arguments) {
+        return Ok(Value::Null);
+    }
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     state.take_note(crr.id, &key);

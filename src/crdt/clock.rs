@@ -191,7 +191,21 @@ impl RowClock {
                     offset,
                 });
             }
-            None => self.set_cells(at, site, std::iter::once((column, version))),
+            None => {
+                let entry = Entry {
+                    at,
+                    site,
+                    is_logged: false,
+                    is_open: true,
+                };
+                let cell = CellClock {
+                    column,
+                    version,
+                    offset: 0,
+                };
+                let cells = vec![cell];
+                self.groups.push(Group { entry, cells });
+            }
         }
     }
 

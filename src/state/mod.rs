@@ -117,6 +117,11 @@ impl State {
         self.sync_bit() == 0
     }
 
+    /// Whether a merge is writing, and no trigger left a note.
+    pub fn is_merging_without_notes(&self) -> bool {
+        self.is_merging.get() && self.transaction.borrow().has_no_notes()
+    }
+
     /// Marks a merge's write until the guard goes; none if one is running already.
     pub fn start_merging(&self) -> Option<MergeGuard<'_>> {
         let was_merging = self.is_merging.replace(true);

@@ -36,9 +36,14 @@ impl Notes {
         self.young.insert((table, key), (note, self.count));
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
+    }
+
     /// Takes the note on a key.
     pub fn take(&mut self, table: TableId, key: &Key) -> Option<Note> {
-        if self.young.is_empty() && self.old.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let place = (table, key.clone());

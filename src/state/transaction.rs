@@ -61,6 +61,13 @@ pub struct Transaction {
     doomed_in: Option<i32>,
 }
 
+impl Transaction {
+    /// Whether no trigger left a note that nobody took.
+    pub fn has_no_notes(&self) -> bool {
+        self.notes.is_empty()
+    }
+}
+
 impl State {
     /// The highest version in the file as this connection sees it, apart from the open transaction's own.
     pub fn committed_version(&self) -> Result<DbVersion> {

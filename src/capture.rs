@@ -7,12 +7,11 @@ use crate::crdt::change::{CausalLength, ColumnId, ColumnVersion, SiteOrdinal, Ta
 use crate::crdt::clock::{Base, RowClock};
 use crate::crdt::value::Value;
 use crate::error::{Error, Result};
-use crate::schema::crr::slot;
 use crate::schema::triggers::COLUMNS_PER_SET;
 use crate::schema::{Crr, Key};
-use crate::sql;
 use crate::sqlite::value::Arguments;
 use crate::state::State;
+use crate::state::deferred::{ColumnSet, Deferred};
 use crate::state::notes::Note;
 use std::rc::Rc;
 
@@ -92,7 +91,7 @@ fn record_insert(state: &State, crr: &Rc<Crr>, key: &Key, was_there: bool) -> Re
         None if was_there => record_replace(state, crr, key, RowClock::pristine()),
         None => record_first_insert(state, crr, key),
         Some(clock) if !clock.cl.is_live() => {
-            if exists(state, crr, key)? {
+            if state.row_exists(crr, key)? {
                 record_new_life(state, crr, key, clock)
             } else {
                 Ok(())
@@ -113,9 +112,7 @@ fn record_first_insert(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
 
 /// The row was deleted before and is there again.
 fn record_new_life(state: &State, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
-    clock.start_over(clock.cl.next_create(), state.reserve(1)?, LOCAL);
-    let at = state.reserve(crr.columns.len() as u64)?;
-    clock.set_cells(at, LOCAL, all_cells(crr, |_| ColumnVersion::FIRST));
+    state.start_new_life(crr, &mut clock)?;
     state.save_clock(crr, key, clock)
 }
 
@@ -216,13 +213,19 @@ fn changed_columns(crr: &Rc<Crr>, arguments: Arguments<'_>) -> Vec<ColumnId> {
 }
 
 fn record_update(state: &State, crr: &Rc<Crr>, key: &Key, changed: &[ColumnId]) -> Result<()> {
+    if let Some(columns) = ColumnSet::of(changed)
+        && state.may_defer(crr, key)
+    {
+        let at = state.reserve(changed.len() as u64)?;
+        return state.defer(crr, key, Deferred::Update(at, columns));
+    }
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
     if !clock.cl.is_live() {
         // Triggers of the application ran first: they deleted the row, or they updated a new row
         // before its insert was recorded.
-        if !exists(state, crr, key)? {
+        if !state.row_exists(crr, key)? {
             return Ok(());
         }
         record_new_life(state, crr, key, clock)?;
@@ -254,8 +257,8 @@ fn record_move(
         .find_clock(crr, old_key)?
         .unwrap_or_else(RowClock::pristine);
     let known = state.find_clock(crr, new_key)?;
-    let is_gone_again =
-        known.as_ref().is_some_and(|clock| !clock.cl.is_live()) && !exists(state, crr, new_key)?;
+    let is_gone_again = known.as_ref().is_some_and(|clock| !clock.cl.is_live())
+        && !state.row_exists(crr, new_key)?;
     if is_gone_again {
         return record_delete(state, crr, old_key);
     }
@@ -310,26 +313,17 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 }
 
 fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
+    if state.may_defer(crr, key) {
+        return state.defer(crr, key, Deferred::Delete(state.reserve(1)?));
+    }
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
-    if state.has_other_triggers() && exists(state, crr, key)? {
+    if state.has_other_triggers() && state.row_exists(crr, key)? {
         // A trigger of the application made the row again before this one ran.
         clock.cl = clock.cl.next_delete();
         return record_new_life(state, crr, key, clock);
     }
     clock.start_over(clock.cl.next_delete(), state.reserve(1)?, LOCAL);
     state.save_clock(crr, key, clock)
-}
-
-/// Whether the row is in the table.
-fn exists(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<bool> {
-    let values = crr.key_values(key)?;
-    let text = || crr.row_sql(sql::ROW_EXISTS, &[]);
-    crr.statements
-        .with(slot::ROW_EXISTS, state.store.connection, text, |find| {
-            Ok(find
-                .first(values.iter().map(Value::as_ref), |_| ())?
-                .is_some())
-        })
 }

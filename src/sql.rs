@@ -123,6 +123,8 @@ texts! {
     CLOCK_PUT = "clock/put.sql";
     /// The greatest key with a record.
     CLOCK_LAST = "clock/last.sql";
+    /// Reads the records from a key on.
+    CLOCK_SCAN = "clock/scan.sql";
     /// Reads a row.
     ROW_GET = "table/get_row.sql";
     /// Looks for a row.

@@ -78,6 +78,8 @@ pub mod slot {
     pub const ROW_GET: usize = 3;
     /// Looks for a row
     pub const ROW_EXISTS: usize = 4;
+    /// Reads the records from a key on
+    pub const CLOCK_SCAN: usize = 5;
 }
 
 /// The slots of `Crr::writes`.

@@ -3,6 +3,7 @@
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
 use super::buffer::{Drained, RECORDS_BEFORE_SAVEPOINT_MAX, RECORDS_MAX};
+use super::deferred::Waiting;
 use super::{HeldRow, State};
 use crate::crdt::change::{ColumnVersion, Position, SiteOrdinal, TableId};
 use crate::crdt::clock::RowClock;
@@ -13,6 +14,9 @@ use std::rc::Rc;
 
 /// So many runs wait in memory at most: 256 KB of packed keys.
 const FULL_RUNS_MAX: usize = 256;
+
+/// So many records are read before the first of them is written.
+const RECORDS_PER_SCAN: usize = 256;
 
 /// So many records are looked for one by one before the greatest key is.
 const LOOKUPS_BEFORE_BOUND: u32 = 3;
@@ -29,9 +33,18 @@ pub enum Bound {
 impl State {
     /// The record of a row.
     pub fn find_clock(&self, crr: &Crr, key: &Key) -> Result<Option<RowClock>> {
-        if let Some(clock) = self.transaction.borrow().clocks.get(crr.id, key) {
-            return Ok(Some(clock.clone()));
+        let waiting = self.transaction.borrow().clocks.get(crr.id, key).cloned();
+        match waiting {
+            Some(Waiting::Clock(clock)) => Ok(Some(*clock)),
+            Some(Waiting::Change(change)) => {
+                let stored = self.stored_clock(crr, key)?;
+                self.changed_clock(crr, key, stored, change).map(Some)
+            }
+            None => self.stored_clock(crr, key),
         }
+    }
+
+    fn stored_clock(&self, crr: &Crr, key: &Key) -> Result<Option<RowClock>> {
         if self.is_beyond_clocks(crr, key)? {
             return Ok(None);
         }
@@ -43,7 +56,12 @@ impl State {
     pub fn take_clock(&self, crr: &Crr, key: &Key) -> Result<(Option<RowClock>, bool)> {
         let taken = self.transaction.borrow_mut().clocks.take(crr.id, key);
         match taken {
-            Some(clock) => Ok((Some(clock), true)),
+            Some(Waiting::Clock(clock)) => Ok((Some(*clock), true)),
+            Some(Waiting::Change(change)) => {
+                let stored = self.stored_clock(crr, key)?;
+                let clock = self.changed_clock(crr, key, stored, change)?;
+                Ok((Some(clock), true))
+            }
             None => Ok((self.find_clock(crr, key)?, false)),
         }
     }
@@ -96,7 +114,8 @@ impl State {
         }
         clock.close();
         let mut transaction = self.transaction.borrow_mut();
-        transaction.clocks.put(crr, key, clock);
+        let waiting = Waiting::Clock(Box::new(clock));
+        transaction.clocks.put(crr, key, waiting);
         let is_full = transaction.clocks.len() >= RECORDS_MAX;
         drop(transaction);
         if is_full { self.flush_clocks() } else { Ok(()) }
@@ -111,17 +130,29 @@ impl State {
     fn write_clocks(&self, drained: Vec<Drained>) -> Result<()> {
         let mut entries = Vec::new();
         let mut superseded = Vec::new();
-        for (crr, clocks) in &drained {
-            for (key, clock) in clocks {
-                self.store.put_clock(crr, key, clock)?;
-                entries.extend(
-                    clock
-                        .unlogged()
-                        .map(|(entry, stride)| (entry, stride, crr.id, key)),
-                );
-                superseded.extend_from_slice(&clock.superseded);
+        for (crr, waiting) in &drained {
+            for waiting in waiting.chunks(RECORDS_PER_SCAN) {
+                let mut stored = self.stored_clocks(crr, waiting)?;
+                for (key, waiting) in waiting {
+                    let changed;
+                    let clock = match waiting {
+                        Waiting::Clock(clock) => clock,
+                        Waiting::Change(change) => {
+                            let stored = stored.next().flatten();
+                            changed = self.changed_clock(crr, key, stored, *change)?;
+                            &changed
+                        }
+                    };
+                    self.store.put_clock(crr, key, clock)?;
+                    entries.extend(
+                        clock
+                            .unlogged()
+                            .map(|(entry, stride)| (entry, stride, crr.id, key)),
+                    );
+                    superseded.extend_from_slice(&clock.superseded);
+                }
             }
-            if let Some((greatest, _)) = clocks.last() {
+            if let Some((greatest, _)) = waiting.last() {
                 self.note_greatest(crr, greatest);
             }
         }

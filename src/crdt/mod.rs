@@ -4,6 +4,7 @@
 
 pub mod change;
 pub mod clock;
+pub mod first_update;
 pub mod key;
 pub mod merge;
 pub mod value;

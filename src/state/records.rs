@@ -3,10 +3,11 @@
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
 use super::buffer::{Drained, RECORDS_BEFORE_SAVEPOINT_MAX, RECORDS_MAX};
-use super::deferred::Waiting;
+use super::deferred::{Deferred, Waiting};
 use super::{HeldRow, State};
-use crate::crdt::change::{ColumnVersion, Position, SiteOrdinal, TableId};
-use crate::crdt::clock::RowClock;
+use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal, TableId};
+use crate::crdt::clock::{Entry, RowClock};
+use crate::crdt::first_update::FirstUpdate;
 use crate::error::Result;
 use crate::schema::{Crr, Key};
 use crate::store::log::Run;
@@ -132,25 +133,7 @@ impl State {
         let mut superseded = Vec::new();
         for (crr, waiting) in &drained {
             for waiting in waiting.chunks(RECORDS_PER_SCAN) {
-                let mut stored = self.stored_clocks(crr, waiting)?;
-                for (key, waiting) in waiting {
-                    let changed;
-                    let clock = match waiting {
-                        Waiting::Clock(clock) => clock,
-                        Waiting::Change(change) => {
-                            let stored = stored.next().flatten();
-                            changed = self.changed_clock(crr, key, stored, *change)?;
-                            &changed
-                        }
-                    };
-                    self.store.put_clock(crr, key, clock)?;
-                    entries.extend(
-                        clock
-                            .unlogged()
-                            .map(|(entry, stride)| (entry, stride, crr.id, key)),
-                    );
-                    superseded.extend_from_slice(&clock.superseded);
-                }
+                self.write_table(crr, waiting, &mut entries, &mut superseded)?;
             }
             if let Some((greatest, _)) = waiting.last() {
                 self.note_greatest(crr, greatest);
@@ -172,6 +155,42 @@ impl State {
             }
         }
         open.iter().try_for_each(|run| self.store.append(run))
+    }
+
+    /// Writes records of one table, which are in the order of their keys.
+    fn write_table<'k>(
+        &self,
+        crr: &Crr,
+        waiting: &'k [(Key, Waiting)],
+        entries: &mut Vec<(Entry, u64, TableId, &'k Key)>,
+        superseded: &mut Vec<Position>,
+    ) -> Result<()> {
+        let mut first_update = FirstUpdate::default();
+        let mut stored = self.stored_clocks(crr, waiting)?;
+        for (key, waiting) in waiting {
+            let changed;
+            let clock = match waiting {
+                Waiting::Clock(clock) => clock,
+                Waiting::Change(change) => match (stored.next().flatten(), change) {
+                    (None, Deferred::Update(at, columns)) => {
+                        let (bytes, entry, seqs) = first_update.encode(*at, columns.iter());
+                        let cl = CausalLength::FIRST_LIFE;
+                        self.store.put_record(crr, key, cl, bytes)?;
+                        entries.push((entry, seqs, crr.id, key));
+                        continue;
+                    }
+                    (stored, change) => {
+                        changed = self.changed_clock(crr, key, stored, *change)?;
+                        &changed
+                    }
+                },
+            };
+            self.store.put_clock(crr, key, clock)?;
+            let unlogged = clock.unlogged();
+            entries.extend(unlogged.map(|(entry, seqs)| (entry, seqs, crr.id, key)));
+            superseded.extend_from_slice(&clock.superseded);
+        }
+        Ok(())
     }
 
     /// Packed keys must stay findable one by one where equal values are settled by site.

@@ -46,11 +46,15 @@ impl Store {
 
     /// Writes a record over the one that may be there.
     pub fn put_clock(&self, crr: &Crr, key: &Key, clock: &RowClock) -> Result<()> {
-        let bytes = clock.encode();
+        self.put_record(crr, key, clock.cl, &clock.encode())
+    }
+
+    /// Writes the bytes of a record over the one that may be there.
+    pub fn put_record(&self, crr: &Crr, key: &Key, cl: CausalLength, bytes: &[u8]) -> Result<()> {
         let values = [
             key.stored(),
-            ValueRef::Integer(clock.cl.to_sql()),
-            ValueRef::Blob(&bytes),
+            ValueRef::Integer(cl.to_sql()),
+            ValueRef::Blob(bytes),
         ];
         self.with_clock(crr, slot::CLOCK_PUT, sql::CLOCK_PUT, |put| put.run(values))?;
         Ok(())

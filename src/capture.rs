@@ -156,25 +156,24 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         .take(key_arguments)
         .iter()
         .eq(arguments.from(key_arguments).take(key_arguments).iter());
-    let new_key = if is_same {
-        old_key.clone()
-    } else {
-        crr.key_of(arguments.from(key_arguments))?
+    let moved_to = match is_same {
+        true => None,
+        false => Some(crr.key_of(arguments.from(key_arguments))?).filter(|new| *new != old_key),
     };
-    let is_moved = old_key != new_key;
+    let is_moved = moved_to.is_some();
     let sets = arguments.from(2 * key_arguments);
     if is_moved && !sets.is_empty() && crr.columns.len() > COLUMNS_PER_SET {
         // The trigger of the key records the whole row.
         return Ok(Value::Null);
     }
-    let note = state.take_note(crr.id, &new_key);
+    let note = state.take_note(crr.id, moved_to.as_ref().unwrap_or(&old_key));
     if is_moved {
         state.take_note(crr.id, &old_key);
     }
     if !state.is_capturing() {
         return Ok(Value::Null);
     }
-    if is_moved {
+    if let Some(new_key) = moved_to {
         begin(state, &crr)?;
         record_move(
             state,
@@ -189,7 +188,7 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
             return crr.check_drift().map(|()| Value::Null);
         }
         begin(state, &crr)?;
-        record_update(state, &crr, &new_key, &changed)?;
+        record_update(state, &crr, old_key, &changed)?;
     }
     state.settle();
     Ok(Value::Null)
@@ -212,13 +211,14 @@ fn changed_columns(crr: &Rc<Crr>, arguments: Arguments<'_>) -> Vec<ColumnId> {
         .collect()
 }
 
-fn record_update(state: &State, crr: &Rc<Crr>, key: &Key, changed: &[ColumnId]) -> Result<()> {
+fn record_update(state: &State, crr: &Rc<Crr>, key: Key, changed: &[ColumnId]) -> Result<()> {
     if let Some(columns) = ColumnSet::of(changed)
-        && state.may_defer(crr, key)
+        && state.may_defer(crr, &key)
     {
         let at = state.reserve(changed.len() as u64)?;
         return state.defer(crr, key, Deferred::Update(at, columns));
     }
+    let key = &key;
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
@@ -314,7 +314,7 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 
 fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
     if state.may_defer(crr, key) {
-        return state.defer(crr, key, Deferred::Delete(state.reserve(1)?));
+        return state.defer(crr, key.clone(), Deferred::Delete(state.reserve(1)?));
     }
     let mut clock = state
         .find_clock(crr, key)?

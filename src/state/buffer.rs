@@ -151,24 +151,25 @@ impl TableClocks {
     fn into_sorted(self) -> (Rc<Crr>, Vec<(Key, Buffered)>) {
         let TableClocks {
             crr,
-            mut records,
+            records,
             places,
             ..
         } = self;
         if places.is_none() {
             return (crr, records);
         }
-        if crr.is_rowid_keyed {
-            records.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-            return (crr, records);
-        }
-        // By the first bytes, which stand in the vector itself, and by the rest where those are equal.
-        let mut order: Vec<(u128, Key, Buffered)> = records
-            .into_iter()
-            .map(|(key, record)| (key.prefix(), key, record))
+        // Sorted are small things: the first bytes of keys, and their places for where those are equal.
+        let mut order: Vec<(u128, usize)> = records
+            .iter()
+            .enumerate()
+            .map(|(index, (key, _))| (key.prefix(), index))
             .collect();
-        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-        let sorted = order.into_iter().map(|(_, key, record)| (key, record));
+        order.sort_unstable_by(|(a, a_index), (b, b_index)| {
+            let keys = || records[*a_index].0.cmp(&records[*b_index].0);
+            a.cmp(b).then_with(keys)
+        });
+        let mut records: Vec<Option<(Key, Buffered)>> = records.into_iter().map(Some).collect();
+        let sorted = order.iter().filter_map(|(_, index)| records[*index].take());
         (crr, sorted.collect())
     }
 }
@@ -221,7 +222,7 @@ impl ClockBuffer {
     }
 
     /// Puts a row's record in.
-    pub fn put(&mut self, crr: &Rc<Crr>, key: &Key, waiting: Waiting) {
+    pub fn put(&mut self, crr: &Rc<Crr>, key: Key, waiting: Waiting) {
         let latest = self.latest;
         let table = self
             .tables
@@ -232,7 +233,7 @@ impl ClockBuffer {
             created: latest,
             since: latest,
         };
-        match table.find(key) {
+        match table.find(&key) {
             Some(place) => {
                 let held = &mut table.records[place].1;
                 let before = std::mem::replace(held, next);
@@ -240,13 +241,13 @@ impl ClockBuffer {
                 if self.is_older(before.since) {
                     self.undo.push(Undo {
                         crr: Rc::clone(crr),
-                        key: key.clone(),
+                        key,
                         before,
                     });
                 }
             }
             None => {
-                table.add(key.clone(), next);
+                table.add(key, next);
                 self.len += 1;
             }
         }

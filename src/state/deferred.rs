@@ -68,7 +68,7 @@ impl State {
     }
 
     /// Takes over a write that `may_defer` said nothing against.
-    pub fn defer(&self, crr: &Rc<Crr>, key: &Key, change: Deferred) -> Result<()> {
+    pub fn defer(&self, crr: &Rc<Crr>, key: Key, change: Deferred) -> Result<()> {
         let waiting = Waiting::Change(change);
         self.transaction.borrow_mut().clocks.put(crr, key, waiting);
         self.relieve()
@@ -83,24 +83,18 @@ impl State {
         change: Deferred,
     ) -> Result<RowClock> {
         let mut clock = stored.unwrap_or_else(RowClock::pristine);
-        let next = |clock: &RowClock, column| {
-            let version = clock.column_version(column).unwrap_or_default().next();
-            (column, version)
-        };
         match change {
             Deferred::Delete(at) => {
                 clock.start_over(clock.cl.next_delete(), at, SiteOrdinal::LOCAL);
             }
             Deferred::Update(at, columns) if clock.cl.is_live() => {
-                let cells: Vec<_> = columns.iter().map(|column| next(&clock, column)).collect();
-                clock.set_cells(at, SiteOrdinal::LOCAL, cells.into_iter());
+                write_columns(&mut clock, at, columns);
             }
             Deferred::Update(_, columns) if self.row_exists(crr, key)? => {
                 // It was made again while nothing was captured.
                 self.start_new_life(crr, &mut clock)?;
-                let cells: Vec<_> = columns.iter().map(|column| next(&clock, column)).collect();
-                let at = self.reserve(cells.len() as u64)?;
-                clock.set_cells(at, SiteOrdinal::LOCAL, cells.into_iter());
+                let at = self.reserve(columns.iter().count() as u64)?;
+                write_columns(&mut clock, at, columns);
             }
             Deferred::Update(..) => {}
         }
@@ -154,6 +148,18 @@ impl State {
                     changed.map(|key| scan.find(key)).collect()
                 })?;
         Ok(clocks.into_iter())
+    }
+}
+
+/// Sets columns to their next versions, at seqs from `at` on.
+fn write_columns(clock: &mut RowClock, at: Position, columns: ColumnSet) {
+    for (offset, column) in (0..).zip(columns.iter()) {
+        let version = clock.column_version(column).unwrap_or_default().next();
+        let at = Position {
+            seq: at.seq.plus(offset),
+            ..at
+        };
+        clock.set_cell(at, SiteOrdinal::LOCAL, column, version);
     }
 }
 

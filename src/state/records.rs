@@ -116,7 +116,7 @@ impl State {
         clock.close();
         let mut transaction = self.transaction.borrow_mut();
         let waiting = Waiting::Clock(Box::new(clock));
-        transaction.clocks.put(crr, key, waiting);
+        transaction.clocks.put(crr, key.clone(), waiting);
         let is_full = transaction.clocks.len() >= RECORDS_MAX;
         drop(transaction);
         if is_full { self.flush_clocks() } else { Ok(()) }
@@ -141,9 +141,14 @@ impl State {
         }
         superseded.sort_unstable();
         self.store.remove(&superseded)?;
-        entries.sort_unstable_by_key(|(entry, ..)| entry.at);
+        let mut order: Vec<(Position, usize)> = entries
+            .iter()
+            .enumerate()
+            .map(|(index, (entry, ..))| (entry.at, index))
+            .collect();
+        order.sort_unstable();
         let mut open: Option<Run> = None;
-        for (entry, stride, table, key) in entries {
+        for (entry, stride, table, key) in order.iter().map(|(_, index)| entries[*index]) {
             if let Some(run) = &mut open
                 && self.may_join_runs(key)?
                 && run.extend(entry.site, table, entry.at, stride, key)

@@ -72,7 +72,7 @@ pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 
 /// AFTER INSERT.
 pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    if state.is_merging() && !state.has_notes() {
+    if state.is_merging() && !state.has_notes() && !state.has_other_triggers()? {
         return Ok(Value::Null);
     }
     let (crr, arguments) = table(state, arguments)?;

@@ -76,6 +76,23 @@ fn what_triggers_write_during_a_merge_is_in_the_digest_too() {
     assert_current(&to, "after the merge");
 }
 
+#[test]
+fn rows_that_a_trigger_adds_during_a_merge_count() {
+    let (from, to) = (open_memory(), open_memory());
+    create(&from);
+    create(&to);
+    exec(
+        &to,
+        "CREATE TRIGGER follow AFTER INSERT ON num BEGIN INSERT INTO word VALUES ('new ' || NEW.id, 0, 1.0); END; \
+         INSERT INTO num VALUES (1, 1, 'x')",
+    );
+    digest(&to);
+    exec(&from, "INSERT INTO num VALUES (2, 2, 'y')");
+    crate::support::merge(&to, &crate::support::changes(&from, 0));
+    assert_eq!(one::<i64>(&to, "SELECT count(*) FROM word"), 2);
+    assert_current(&to, "after the merge");
+}
+
 /// A node that was spoilt stays so while keys far from it are written: nothing but the nodes of those is made.
 #[test]
 fn only_the_nodes_of_written_keys_are_made_anew() {

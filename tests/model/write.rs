@@ -382,6 +382,9 @@ impl Replica {
             dead if dead % 2 == 0 => (dead + 1, false, Situation::KeyMovedToTombstone),
             live => (live + 2, false, Situation::KeyMovedOverLaterLife),
         };
+        if cl == 0 && self.table(table).leaves_gaps && self.table(table).cells.is_empty() {
+            self.loosen();
+        }
         self.reach.met(situation);
         self.note_unset(table, old_key, None, Situation::UnsetCellMoved);
         let old = self.row_mut(table, old_key).clone();

@@ -446,8 +446,14 @@ fn record_move(
     };
     let cells_at = state.reserve(versions.len() as u64)?;
     record_delete(state, crr, old_key)?;
-    let sentinel_at = state.reserve(1)?;
-    if crr.columns.is_empty() && replaced.cl == CausalLength::UNKNOWN {
+    let is_first_insert = crr.columns.is_empty() && replaced.cl == CausalLength::UNKNOWN;
+    let reserved = if is_first_insert {
+        crr.insert_stride()
+    } else {
+        1
+    };
+    let sentinel_at = state.reserve(reserved)?;
+    if is_first_insert {
         return state.log_first_insert(crr, new_key, sentinel_at, LOCAL);
     }
     replaced.forget_cells();

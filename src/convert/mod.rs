@@ -51,6 +51,7 @@ pub fn as_crr(state: &State, name: &str) -> Result<Rc<Crr>> {
         }
         state.enlist()?;
         state.flush()?;
+        registration::end_lost_session(state, &declared.name)?;
         // SQLite drops no table while a statement of the application runs; orphans can wait.
         if !state.store.is_within_statement() {
             registration::remove_orphans(state, &declared.name)?;

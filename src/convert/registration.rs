@@ -8,7 +8,9 @@ use crate::schema::Crr;
 use crate::schema::crr::rows_table;
 use crate::schema::inspect::DeclaredTable;
 use crate::schema::matching::History;
-use crate::schema::registry::{RegisteredColumn, keep_former_names, write_columns};
+use crate::schema::registry::{
+    RegisteredColumn, RegisteredTable, keep_former_names, write_columns,
+};
 use crate::schema::triggers::{self, Phase};
 use crate::sql::{self, Part};
 use crate::state::State;
@@ -44,6 +46,29 @@ pub fn unregister(state: &State, id: TableId) -> Result<()> {
         connection.prepare(text)?.run([ValueRef::Integer(id.0)])?;
     }
     state.store.forget_tree(id)
+}
+
+/// Ends the alter session of a table that was dropped in it, where another of its name begins anew.
+pub fn end_lost_session(state: &State, name: &str) -> Result<()> {
+    let connection = state.store.connection;
+    let argument = [ValueRef::Text(name.as_bytes())];
+    let lost = connection
+        .prepare(sql::SESSION_BY_NAME)?
+        .first(argument, |row| TableId(row.integer(0)))?;
+    match lost {
+        Some(id) if state.table(id)?.is_none() => leave_behind(state, id),
+        _ => Ok(()),
+    }
+}
+
+/// Leaves a registered table that is gone to `remove_orphans`: inside of a COMMIT no table can be dropped.
+pub fn leave_behind(state: &State, id: TableId) -> Result<()> {
+    let connection = state.store.connection;
+    let Some(mut table) = RegisteredTable::read(connection, id)? else {
+        return Ok(());
+    };
+    table.sessions = 0;
+    table.write(connection, id)
 }
 
 /// Forgets tables that were dropped, and what is left of a table that lost its triggers and is about to be made

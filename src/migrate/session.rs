@@ -106,7 +106,7 @@ pub fn commit_all(state: &State) -> Result<()> {
         if is_there {
             end(state, id, &table.name)?;
         } else {
-            leave_behind(state, id)?;
+            registration::leave_behind(state, id)?;
             fract::suspend::restore(state, &table.name)?;
         }
     }
@@ -190,16 +190,6 @@ fn rebuilt(
         }
         return Ok(());
     }
-    leave_behind(state, id)?;
+    registration::leave_behind(state, id)?;
     convert::replicate(state, declared).map(|_| ())
-}
-
-/// Leaves a registered table that is gone to `remove_orphans`: inside of a COMMIT no table can be dropped.
-fn leave_behind(state: &State, id: TableId) -> Result<()> {
-    let connection = state.store.connection;
-    let Some(mut table) = RegisteredTable::read(connection, id)? else {
-        return Ok(());
-    };
-    table.sessions = 0;
-    table.write(connection, id)
 }

@@ -262,3 +262,27 @@ fn a_table_in_a_session_is_not_made_an_ordinary_one() {
         0
     );
 }
+
+#[test]
+fn a_table_made_and_replicated_anew_in_a_session_begins_anew() {
+    for end in ["COMMIT", "SELECT crsql_commit_alter('t')"] {
+        let connection = with_rows(SHAPES[0]);
+        exec(
+            &connection,
+            "BEGIN; SELECT crsql_begin_alter('t'); DROP TABLE t; CREATE TABLE t(k INTEGER PRIMARY KEY, c); \
+             INSERT INTO t VALUES (1, 1); SELECT crsql_as_crr('t')",
+        );
+        if end == "COMMIT" {
+            exec(&connection, end);
+        } else {
+            let text = refusal(&connection, end);
+            assert!(text.contains("there is no alter session"), "{text}");
+            exec(&connection, "COMMIT");
+        }
+        assert_eq!(
+            one::<i64>(&connection, "SELECT count(*) FROM crsql_changes"),
+            1
+        );
+        drop(check(&connection, &["t"]));
+    }
+}

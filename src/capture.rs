@@ -70,9 +70,14 @@ pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     Ok(Value::Null)
 }
 
+/// Whether a merge makes the write, and nobody else can: then there is nothing to record and no note to take.
+fn is_merged(state: &State) -> Result<bool> {
+    Ok(state.is_merging() && !state.has_notes() && !state.has_other_triggers()?)
+}
+
 /// AFTER INSERT.
 pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    if state.is_merging() && !state.has_notes() && !state.has_other_triggers()? {
+    if is_merged(state)? {
         return Ok(Value::Null);
     }
     let (crr, arguments) = table(state, arguments)?;
@@ -204,6 +209,9 @@ struct Update {
 
 /// AFTER UPDATE.
 pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if is_merged(state)? {
+        return Ok(Value::Null);
+    }
     let (crr, arguments) = table(state, arguments)?;
     let (old_key, new_key, rest) = moved_keys(&crr, arguments)?;
     let (late, sets) = (
@@ -464,6 +472,9 @@ fn record_move(
 
 /// AFTER DELETE.
 pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    if is_merged(state)? {
+        return Ok(Value::Null);
+    }
     let (crr, arguments) = table(state, arguments)?;
     let key = crr.key_of(arguments)?;
     state.take_note(crr.id, &key);

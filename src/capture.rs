@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 use crate::schema::crr::slot;
 use crate::schema::triggers::COLUMNS_PER_SET;
 use crate::schema::{Crr, Key, late};
-use crate::sql;
 use crate::sqlite::value::Arguments;
 use crate::state::State;
 use crate::state::notes::Note;
@@ -122,7 +121,7 @@ fn record_insert(state: &State, new: &NewRow<'_>, replaced: Option<Vec<ColumnId>
         (None, Some(late)) => record_replace(state, crr, key, pristine(late)),
         (None, None) => record_first_insert(state, new),
         (Some(clock), _) if !clock.cl.is_live() => {
-            if exists(state, crr, key)? {
+            if state.row_exists(crr, &crr.key_values(key)?)? {
                 record_new_life(state, crr, key, clock)
             } else {
                 Ok(())
@@ -375,7 +374,7 @@ fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
     if !clock.cl.is_live() {
         // Triggers of the application ran first: they deleted the row, or they updated a new row
         // before its insert was recorded.
-        if !exists(state, crr, key)? {
+        if !state.row_exists(crr, &crr.key_values(key)?)? {
             return Ok(());
         }
         record_new_life(state, crr, key, clock)?;
@@ -423,8 +422,8 @@ fn record_move(
         .unwrap_or_else(RowClock::pristine);
     old.uncovered = update.late;
     let known = state.find_clock(crr, new_key)?;
-    let is_gone_again =
-        known.as_ref().is_some_and(|clock| !clock.cl.is_live()) && !exists(state, crr, new_key)?;
+    let is_gone_again = known.as_ref().is_some_and(|clock| !clock.cl.is_live())
+        && !state.row_exists(crr, &crr.key_values(new_key)?)?;
     if is_gone_again {
         return record_delete(state, crr, old_key);
     }
@@ -492,23 +491,11 @@ fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
-    if state.has_other_triggers()? && exists(state, crr, key)? {
+    if state.has_other_triggers()? && state.row_exists(crr, &crr.key_values(key)?)? {
         // A trigger of the application made the row again before this one ran.
         clock.cl = clock.cl.next_delete();
         return record_new_life(state, crr, key, clock);
     }
     clock.start_over(clock.cl.next_delete(), state.reserve(1)?, LOCAL);
     state.save_clock(crr, key, clock)
-}
-
-/// Whether the row is in the table.
-fn exists(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<bool> {
-    let values = crr.key_values(key)?;
-    let text = || crr.row_sql(sql::ROW_EXISTS, &[]);
-    crr.statements
-        .with(slot::ROW_EXISTS, state.store.connection, text, |find| {
-            Ok(find
-                .first(values.iter().map(Value::as_ref), |_| ())?
-                .is_some())
-        })
 }

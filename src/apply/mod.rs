@@ -100,14 +100,7 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
 
 fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
     let values = crr.key_values(key)?;
-    let text = || crr.row_sql(sql::ROW_EXISTS, &[]);
-    let exists = crr
-        .statements
-        .with(slot::ROW_EXISTS, state.store.connection, text, |find| {
-            Ok(find
-                .first(values.iter().map(Value::as_ref), |_| ())?
-                .is_some())
-        })?;
+    let exists = state.row_exists(crr, &values)?;
     let (record, is_unwritten) = state.take_clock(crr, key)?;
     let was_unknown = record.is_none() && !exists;
     let mut clock = match record {

@@ -17,7 +17,7 @@ use std::rc::Rc;
 const RESERVED_ENDINGS: [&str; 2] = ["__crsql_clock", "__crsql_pks"];
 
 /// This extension's own tables.
-const RESERVED_NAMES: [&str; 12] = [
+const RESERVED_NAMES: &[&str] = &[
     "crsql_master",
     "crsql_site_id",
     "crsql_tracked_peers",
@@ -30,6 +30,9 @@ const RESERVED_NAMES: [&str; 12] = [
     "crsql_check_keys",
     "crsql_parked",
     "crsql_parked_changes",
+    "crsql_former_names",
+    "crsql_peer_times",
+    "crsql_parts",
 ];
 
 const RESERVED_BEGINNINGS: [&str; 3] = ["crsql_rows_", "crsql_digest_", "sqlite_"];
@@ -83,13 +86,7 @@ pub fn as_table(state: &State, name: &str) -> Result<()> {
     let Some(crr) = state.or_empty(|| state.table_by_name(name))? else {
         return Ok(());
     };
-    if crr.sessions > 0 {
-        return Err(Error::Table(format!(
-            "table {} is in an alter session; call crsql_commit_alter({}) first",
-            quoted(&crr.name),
-            sql::literal(&crr.name)
-        )));
-    }
+    crr.check_no_session()?;
     let outcome = state.store.atomically(|| {
         state.enlist()?;
         state.flush()?;

@@ -11,7 +11,7 @@ use crate::crdt::change::{COUNTER_MAX, CausalLength, ColumnVersion, Position, Si
 use crate::crdt::clock::{Base, Entry, RowClock};
 use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
-use crate::sql::{self, quoted};
+use crate::sql::quoted;
 use crate::state::State;
 use std::rc::Rc;
 
@@ -46,13 +46,7 @@ pub fn adopt(state: &State, crr: &Rc<Crr>, scope: Scope) -> Result<u64> {
     let outcome = state.store.atomically(|| {
         state.enlist()?;
         state.flush()?;
-        if crr.sessions > 0 {
-            return Err(Error::Table(format!(
-                "table {} is in an alter session; call crsql_commit_alter({}) first",
-                quoted(&crr.name),
-                sql::literal(&crr.name)
-            )));
-        }
+        crr.check_no_session()?;
         if !has_records(state.store.connection, crr.id)? {
             return Err(Error::Corrupt(format!(
                 "the table of the clock records of table {} is gone; restore the file, or rebuild it from a peer",

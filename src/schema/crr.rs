@@ -276,6 +276,18 @@ impl Crr {
         }
     }
 
+    /// Stops what can't be done in an alter session.
+    pub fn check_no_session(&self) -> Result<()> {
+        match self.sessions {
+            0 => Ok(()),
+            _ => Err(Error::Table(format!(
+                "table {} is in an alter session; call crsql_commit_alter({}) first",
+                sql::quoted(&self.name),
+                sql::literal(&self.name)
+            ))),
+        }
+    }
+
     /// Whether the triggers should be made anew at the end of the transaction.
     pub fn has_stale_triggers(&self) -> bool {
         self.sessions == 0 && self.captured.len() < self.columns.len()

@@ -10,6 +10,7 @@ use crate::crdt::value::{Value, ValueRef};
 use crate::error::Result;
 use crate::schema::crr::slot;
 use crate::schema::{Crr, Key, late};
+use crate::sql;
 
 /// A cell: its index in `Crr::columns`, its version, its value.
 pub type Cell<V> = (usize, ColumnVersion, V);
@@ -56,6 +57,16 @@ pub fn live_cells<'v>(
 }
 
 impl State {
+    /// Whether the row with these key values is in the table.
+    pub fn row_exists(&self, crr: &Crr, key: &[Value]) -> Result<bool> {
+        let text = || crr.row_sql(sql::ROW_EXISTS, &[]);
+        crr.statements
+            .with(slot::ROW_EXISTS, self.store.connection, text, |find| {
+                let found = find.first(key.iter().map(Value::as_ref), |_| ())?;
+                Ok(found.is_some())
+            })
+    }
+
     /// The state of a row; none if it was never heard of, or if it should be in the table and is not.
     pub fn row_state(&self, crr: &Crr, key: &Key) -> Result<Option<RowState>> {
         let clock = self.find_clock(crr, key)?;

@@ -20,10 +20,20 @@ mod random;
 
 #[path = "faults/allocator.rs"]
 mod allocator;
+#[path = "faults/authorizer.rs"]
+mod authorizer;
+#[path = "faults/busy.rs"]
+mod busy;
 #[path = "faults/disk.rs"]
 mod disk;
+#[path = "faults/interrupt.rs"]
+mod interrupt;
 #[path = "faults/io.rs"]
 mod io;
+#[path = "faults/memory.rs"]
+mod memory;
+#[path = "faults/power.rs"]
+mod power;
 #[path = "faults/run.rs"]
 mod run;
 #[path = "faults/scenarios.rs"]

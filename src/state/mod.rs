@@ -149,11 +149,11 @@ impl State {
         Ok(())
     }
 
-    /// Runs `work` on the internal tables, or answers as an empty database does where they are gone.
+    /// Runs `work` on the internal tables, or answers as an empty database does where they are gone. An error of the
+    /// disk is one all the same: it may have undone the transaction that made them.
     pub fn or_empty<T: Default>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         match work() {
-            Err(error) if !self.store.is_bootstrapped()? => {
-                drop(error);
+            Err(error) if error.is_about_statement() && !self.store.is_bootstrapped()? => {
                 Ok(T::default())
             }
             outcome => outcome,

@@ -3,8 +3,7 @@
 use rusqlite::ffi;
 
 use super::disk::{CHANGES, Failure, Op, Plan};
-use super::run::{Fault, MODES, Mode, Reference, Rig, inject, report};
-use super::scenarios;
+use super::run::{Fault, MODES, Rig, survey, survey_regardless};
 
 /// The n-th call of these kinds fails.
 pub struct Calls {
@@ -33,7 +32,7 @@ impl Fault for Calls {
         rig.mounted.disk.counts()
     }
 
-    fn may_give(&self, code: i32) -> bool {
+    fn may_give(&self, code: i32, _text: &str) -> bool {
         let class = code & 0xff;
         match self.failure {
             Failure::Full => class == ffi::SQLITE_FULL,
@@ -43,16 +42,50 @@ impl Fault for Calls {
     }
 }
 
-#[test]
-fn probe() {
-    let all: Vec<Reference> = scenarios::all().into_iter().map(Reference::new).collect();
-    for mode in &MODES[..2] {
-        let mut found = Vec::new();
-        for reference in &all {
-            let fault = Calls { ops: CHANGES, failure: Failure::Io, is_lasting: false };
-            let figures = inject(reference, *mode, &fault, 10);
-            found.push((reference.scenario.name.to_owned(), figures));
-        }
-        report(mode.journal, &found);
+const fn once(ops: &'static [Op], failure: Failure) -> Calls {
+    Calls {
+        ops,
+        failure,
+        is_lasting: false,
     }
+}
+
+#[test]
+fn a_call_that_fails() {
+    survey(&[&once(CHANGES, Failure::Io)], &MODES, 3, 90);
+}
+
+#[test]
+fn a_disk_that_fails_for_a_while() {
+    let lasting = Calls {
+        ops: CHANGES,
+        failure: Failure::Io,
+        is_lasting: true,
+    };
+    survey(&[&lasting], &MODES[..2], 3, 90);
+}
+
+#[test]
+fn a_read_that_fails() {
+    survey(&[&once(&[Op::Read], Failure::Io)], &MODES[..2], 3, 50);
+}
+
+#[test]
+fn a_write_that_is_torn() {
+    survey(&[&once(&[Op::Write], Failure::Torn)], &MODES[..2], 3, 90);
+}
+
+#[test]
+fn a_disk_that_is_full() {
+    let lasting = Calls {
+        ops: &[Op::Write],
+        failure: Failure::Full,
+        is_lasting: true,
+    };
+    survey(&[&once(&[Op::Write], Failure::Full), &lasting], &MODES[..2], 2, 90);
+}
+
+#[test]
+fn an_application_that_goes_on_after_an_error_of_the_disk() {
+    survey_regardless(&once(&[Op::Write, Op::Read], Failure::Io), 3);
 }

@@ -9,13 +9,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error};
 
 use super::allocator;
 use super::disk::{Disk, Files};
-use super::scenarios::{Scenario, Step};
+use super::scenarios::{self, Scenario, Step};
 use super::vfs::Mounted;
 use crate::checks::{check_partial, one, quoted, rows, text_of};
 use crate::support::load;
@@ -65,8 +66,8 @@ pub trait Fault {
     fn arm(&self, rig: &mut Rig, n: u64);
     /// Nothing goes wrong any more. How many occasions there were, and how many went wrong.
     fn disarm(&self, rig: &mut Rig) -> (u64, u64);
-    /// Whether an error with this result code may come of it.
-    fn may_give(&self, code: i32) -> bool;
+    /// Whether an error with this result code and text may come of it.
+    fn may_give(&self, code: i32, text: &str) -> bool;
 }
 
 /// What came of the faults of one kind in one scenario.
@@ -81,6 +82,17 @@ pub struct Figures {
     pub errors: u64,
     pub done: u64,
     pub codes: BTreeMap<i32, u64>,
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Figures { occasions, injected, errors, done, codes, .. } = self;
+        write!(
+            f,
+            "{occasions} occasions, {injected} faults, {errors} errors ({done} with the work done), {} absorbed, codes {codes:?}",
+            injected.saturating_sub(*errors)
+        )
+    }
 }
 
 impl Figures {
@@ -202,7 +214,6 @@ pub fn assert_sound(connection: &Connection, context: &str) {
 /// Everything is as it must be, and another replica that gets all changes is equal.
 pub fn check_whole(connection: &Connection, context: &str) {
     assert_sound(connection, context);
-    eprintln!("{context}");
     let tables = rows(
         connection,
         "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB 'crsql_[1-9]*_insert' ORDER BY 1",
@@ -306,7 +317,7 @@ pub fn assert_clean(error: &Error, fault: &dyn Fault, context: &str) -> i32 {
     let (code, text) = code_and_text(error);
     let is_empty = ["", "not an error", "unknown error", "no error"].contains(&text.as_str());
     assert!(!is_empty && !text.contains("internal error"), "{context}: {code} {text:?}");
-    assert!(fault.may_give(code), "{context}: {code} {text:?}");
+    assert!(fault.may_give(code, &text), "{context}: {code} {text:?}");
     code
 }
 
@@ -321,6 +332,7 @@ pub fn roll_back(connection: &Connection, context: &str) {
 pub fn attempt(reference: &Reference, mode: Mode, fault: &dyn Fault, n: Option<u64>) -> Figures {
     let context = format!("{}, {}, {}/{}, {n:?}", reference.scenario.name, fault.name(), mode.journal, mode.synchronous);
     let mut figures = Figures { attempts: 1, ..Figures::default() };
+    let blocks = allocator::blocks();
     let mut rig = Rig::open(reference.files(mode), mode);
     fault.arm(&mut rig, n.unwrap_or(u64::MAX));
     let mut outcome = Ok(());
@@ -361,6 +373,36 @@ pub fn attempt(reference: &Reference, mode: Mode, fault: &dyn Fault, n: Option<u
         .close()
         .unwrap_or_else(|(_, error)| panic!("{context}: a statement is left: {error}"));
     drop(mounted);
+    assert_eq!(allocator::blocks(), blocks, "{context}: memory that is not freed");
+    figures
+}
+
+/// Runs the scenario as an application that goes on after every error, with the n-th occasion going wrong. What is
+/// committed then is none of the states, but it is sound.
+pub fn go_on_regardless(reference: &Reference, mode: Mode, fault: &dyn Fault, n: u64) -> Figures {
+    let context = format!("{}, {}, {}, {n}, going on", reference.scenario.name, fault.name(), mode.journal);
+    let mut figures = Figures { attempts: 1, ..Figures::default() };
+    let mut rig = Rig::open(reference.files(mode), mode);
+    fault.arm(&mut rig, n);
+    for step in &reference.scenario.steps {
+        let errors = step.run_on(&rig.connection);
+        figures.errors += errors.len() as u64;
+        for error in errors {
+            let (code, text) = code_and_text(&error);
+            assert!(!text.contains("internal error"), "{context}: {code} {text}");
+            *figures.codes.entry(code).or_default() += 1;
+        }
+        if !rig.connection.is_autocommit() {
+            drop(rig.connection.execute_batch("ROLLBACK"));
+        }
+    }
+    let (_, fired) = fault.disarm(&mut rig);
+    figures.injected = u64::from(fired > 0);
+    roll_back(&rig.connection, &context);
+    check_whole(&rig.connection, &context);
+    let write = "REPLACE INTO t(k, b) VALUES (901, 'after'); UPDATE t SET b = 'after' WHERE k < 5";
+    rig.connection.execute_batch(write).unwrap_or_else(|error| panic!("{context}: {error}"));
+    check_whole(&rig.connection, &context);
     figures
 }
 
@@ -378,33 +420,70 @@ pub fn chosen(occasions: u64, budget: u64) -> Vec<u64> {
     if occasions <= budget {
         return (1..=occasions).collect();
     }
-    (0..budget).map(|index| 1 + index * occasions / budget + occasions / budget / 2).collect()
+    let middle = occasions / budget / 2;
+    (0..budget)
+        .map(|index| 1 + index * occasions / budget + middle)
+        .collect()
 }
 
-/// Injects faults of one kind into a scenario, one in each run.
-pub fn inject(reference: &Reference, mode: Mode, fault: &dyn Fault, usual: u64) -> Figures {
-    let mut figures = attempt(reference, mode, fault, None);
-    figures.attempts = 0;
-    for n in chosen(figures.occasions, budget(usual)) {
-        figures.add(&attempt(reference, mode, fault, Some(n)));
+/// All scenarios, with what they give without faults.
+pub fn references() -> &'static [Reference] {
+    static ALL: LazyLock<Vec<Reference>> = LazyLock::new(|| {
+        let only = std::env::var("CRSQL_FAULTS_SCENARIO").unwrap_or_default();
+        let scenarios = scenarios::all().into_iter();
+        let chosen = scenarios.filter(|scenario| scenario.name.contains(&only));
+        chosen.map(Reference::new).collect()
+    });
+    &ALL
+}
+
+/// Injects faults into all scenarios, one in each run, in every mode given. In each scenario as many must happen as
+/// there are occasions for, and `errors` in a hundred of them must be errors.
+pub fn survey(faults: &[&dyn Fault], modes: &[Mode], usual: u64, errors_percent: u64) {
+    for fault in faults {
+        let mut all = Vec::new();
+        for reference in references() {
+            let mut sum = Figures::default();
+            for mode in modes {
+                let occasions = attempt(reference, *mode, *fault, None).occasions;
+                sum.occasions += occasions;
+                for n in chosen(occasions, budget(usual)) {
+                    sum.add(&attempt(reference, *mode, *fault, Some(n)));
+                }
+            }
+            let context = format!("{}, {}: {sum:?}", reference.scenario.name, fault.name());
+            assert!(sum.attempts > 0 && sum.injected == sum.attempts, "{context}");
+            assert!(sum.errors * 100 >= sum.injected * errors_percent, "{context}");
+            all.push((reference.scenario.name, sum));
+        }
+        report(&fault.name(), &all);
     }
-    figures
 }
 
-/// Shows the figures, and makes sure that the faults were injected.
-pub fn report(kind: &str, all: &[(String, Figures)]) {
+/// The same for applications that go on after an error.
+pub fn survey_regardless(fault: &dyn Fault, usual: u64) {
+    let mut all = Vec::new();
+    // What was taken over says less than a row has, and what is not mended stays damaged.
+    let is_checked = |reference: &&Reference| reference.scenario.is_rebuilt && reference.scenario.name != "adopt";
+    for reference in references().iter().filter(is_checked) {
+        let mode = MODES[1];
+        let mut sum = Figures { occasions: attempt(reference, mode, fault, None).occasions, ..Figures::default() };
+        for n in chosen(sum.occasions, budget(usual)) {
+            sum.add(&go_on_regardless(reference, mode, fault, n));
+        }
+        let context = format!("{}, {}: {sum:?}", reference.scenario.name, fault.name());
+        assert!(sum.injected == sum.attempts && sum.errors > 0, "{context}");
+        all.push((reference.scenario.name, sum));
+    }
+    report(&format!("{}, going on", fault.name()), &all);
+}
+
+/// Shows the figures.
+pub fn report(kind: &str, all: &[(&str, Figures)]) {
     let mut sum = Figures::default();
     for (name, figures) in all {
-        println!(
-            "{kind}: {name}: {} occasions, {} injected, {} errors ({} done all the same), {} absorbed, codes {:?}",
-            figures.occasions,
-            figures.injected,
-            figures.errors,
-            figures.done,
-            figures.injected - figures.errors.min(figures.injected),
-            figures.codes
-        );
+        println!("{kind}: {name}: {figures}");
         sum.add(figures);
     }
-    println!("{kind}: in all {} injected, {} errors, codes {:?}", sum.injected, sum.errors, sum.codes);
+    println!("{kind}: in all {sum}");
 }

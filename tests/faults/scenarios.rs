@@ -4,7 +4,7 @@
 //! before or after one of them.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Result, params_from_iter};
+use rusqlite::{Connection, Error, Result, params_from_iter};
 
 use crate::checks::{exec, one, rows};
 use crate::support::{Change, changes, load, open_memory};
@@ -44,13 +44,26 @@ impl Step {
         }
         Ok(())
     }
+
+    /// As an application that goes on after any error: how many there were.
+    pub fn run_on(&self, connection: &Connection) -> Vec<Error> {
+        let mut errors = Vec::new();
+        if self.has_begin {
+            errors.extend(connection.execute_batch("BEGIN").err());
+        }
+        errors.extend(self.parts.iter().filter_map(|part| part.run(connection).err()));
+        if !connection.is_autocommit() {
+            errors.extend(connection.execute_batch("COMMIT").err());
+        }
+        errors
+    }
 }
 
 /// Work on a database.
 pub struct Scenario {
     pub name: &'static str,
     /// Fills the database; loads the extension if that is part of it
-    pub prepare: Box<dyn Fn(&Connection)>,
+    pub prepare: Box<dyn Fn(&Connection) + Send + Sync>,
     pub steps: Vec<Step>,
     /// Whether a new replica can be made of its changes alone. What was taken over may say less than a row has.
     pub is_rebuilt: bool,
@@ -237,8 +250,8 @@ fn merges() -> Vec<Scenario> {
     let changeset = |peer: &Connection| -> Vec<u8> { one(peer, "SELECT crsql_changeset(0)") };
     let apply = |bytes: Vec<u8>| alone(with("SELECT crsql_apply(?1)", bytes));
     let big = peer(&format!("{};", many("t", 100, 400)));
-    let parts = rows(&big, "SELECT data FROM crsql_changesets(0, NULL, 1200)");
-    assert!(parts.len() > 4, "{} parts", parts.len());
+    let parts = rows(&big, "SELECT data FROM crsql_changesets(0, NULL, 3000)");
+    assert!(parts.len() > 2, "{} parts", parts.len());
     let parts = parts.into_iter().map(|row| match &row[..] {
         [Value::Blob(data)] => apply(data.clone()),
         other => panic!("no changeset: {other:?}"),
@@ -282,6 +295,18 @@ fn schema() -> Vec<Scenario> {
             "DROP TABLE w",
             "ALTER TABLE w2 RENAME TO w",
         ]),
+        Step {
+            parts: [
+                "SELECT crsql_begin_alter('pair')",
+                "UPDATE pair SET v = 'session'",
+                "ALTER TABLE pair ADD COLUMN less INT DEFAULT 1",
+                "ALTER TABLE pair DROP COLUMN less",
+                "SELECT crsql_commit_alter('pair')",
+            ]
+            .map(part)
+            .to_vec(),
+            has_begin: false,
+        },
         single("ALTER TABLE pair ADD COLUMN more INT DEFAULT 1"),
         single("INSERT INTO pair VALUES ('z', 90, 1, 2)"),
         single("ALTER TABLE pair RENAME COLUMN v TO vv"),

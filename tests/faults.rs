@@ -34,6 +34,8 @@ mod io;
 mod memory;
 #[path = "faults/power.rs"]
 mod power;
+#[path = "faults/reads.rs"]
+mod reads;
 #[path = "faults/run.rs"]
 mod run;
 #[path = "faults/scenarios.rs"]

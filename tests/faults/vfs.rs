@@ -34,6 +34,7 @@ pub struct Mounted {
 impl Mounted {
     pub fn new(disk: Disk) -> Mounted {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        super::allocator::install();
         register();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let disk = Arc::new(disk);

@@ -40,5 +40,7 @@ mod reads;
 mod run;
 #[path = "faults/scenarios.rs"]
 mod scenarios;
+#[path = "faults/stories.rs"]
+mod stories;
 #[path = "faults/vfs.rs"]
 mod vfs;

@@ -35,13 +35,23 @@ thread_local! {
 /// From here on the n-th allocation of this thread fails, alone or with all after it.
 pub fn arm(at: u64, is_lasting: bool) {
     let blocks = PLAN.get().blocks;
-    PLAN.set(Plan { is_counting: true, seen: 0, fired: 0, at, is_lasting, blocks });
+    PLAN.set(Plan {
+        is_counting: true,
+        seen: 0,
+        fired: 0,
+        at,
+        is_lasting,
+        blocks,
+    });
 }
 
 /// No allocation fails any more. How many there were, and how many failed.
 pub fn disarm() -> (u64, u64) {
     let plan = PLAN.get();
-    PLAN.set(Plan { is_counting: false, ..plan });
+    PLAN.set(Plan {
+        is_counting: false,
+        ..plan
+    });
     (plan.seen, plan.fired)
 }
 
@@ -52,7 +62,10 @@ pub fn blocks() -> i64 {
 
 fn count_blocks(more: i64) {
     let plan = PLAN.get();
-    PLAN.set(Plan { blocks: plan.blocks + more, ..plan });
+    PLAN.set(Plan {
+        blocks: plan.blocks + more,
+        ..plan
+    });
 }
 
 fn fails() -> bool {
@@ -71,20 +84,24 @@ fn fails() -> bool {
 pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let methods: &'static ffi::sqlite3_mem_methods = Box::leak(Box::new(ffi::sqlite3_mem_methods {
-            xMalloc: Some(allocate),
-            xFree: Some(free),
-            xRealloc: Some(resize),
-            xSize: Some(size),
-            xRoundup: Some(round_up),
-            xInit: Some(start),
-            xShutdown: Some(stop),
-            pAppData: ptr::null_mut(),
-        }));
+        let methods: &'static ffi::sqlite3_mem_methods =
+            Box::leak(Box::new(ffi::sqlite3_mem_methods {
+                xMalloc: Some(allocate),
+                xFree: Some(free),
+                xRealloc: Some(resize),
+                xSize: Some(size),
+                xRoundup: Some(round_up),
+                xInit: Some(start),
+                xShutdown: Some(stop),
+                pAppData: ptr::null_mut(),
+            }));
         // SAFETY: SQLite is not in use yet, and copies the methods. Without lookaside memory every small allocation
         // comes here, too.
         unsafe {
-            assert_eq!(ffi::sqlite3_config(ffi::SQLITE_CONFIG_MALLOC, methods), ffi::SQLITE_OK);
+            assert_eq!(
+                ffi::sqlite3_config(ffi::SQLITE_CONFIG_MALLOC, methods),
+                ffi::SQLITE_OK
+            );
             assert_eq!(
                 ffi::sqlite3_config(ffi::SQLITE_CONFIG_LOOKASIDE, 0 as c_int, 0 as c_int),
                 ffi::SQLITE_OK
@@ -141,7 +158,11 @@ unsafe extern "C" fn resize(block: *mut c_void, size: c_int) -> *mut c_void {
     // SAFETY: SQLite passes a block of `allocate` and a size that is not 0.
     unsafe {
         let old = layout(size_of_block(block));
-        let base = realloc(block.cast::<u8>().sub(HEADER), old, layout(size as usize).size());
+        let base = realloc(
+            block.cast::<u8>().sub(HEADER),
+            old,
+            layout(size as usize).size(),
+        );
         if base.is_null() {
             return ptr::null_mut();
         }

@@ -17,9 +17,9 @@ fn a_lock_that_is_taken() {
         is_lasting,
     };
     // In WAL mode SQLite tries again, or does without.
-    survey(&[&calls(false)], &MODES[..1], 4, 0);
-    survey(&[&calls(true)], &MODES[..1], 4, 50);
-    survey(&[&calls(false), &calls(true)], &MODES[1..2], 4, 80);
+    survey(&[&calls(false)], &MODES[..1], 2, 0);
+    survey(&[&calls(true)], &MODES[..1], 2, 50);
+    survey(&[&calls(false), &calls(true)], &MODES[1..2], 2, 80);
 }
 
 /// Runs each step while another connection holds its transaction, then again without it.
@@ -33,20 +33,33 @@ fn with_another_connection(reference: &Reference, mode: Mode, holds: &str) -> u6
         let outcome = step.run(&rig.connection);
         if let Err(error) = &outcome {
             errors += 1;
-            assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy), "{context}: {error}");
+            assert_eq!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy),
+                "{context}: {error}"
+            );
         }
         let is_open = !rig.connection.is_autocommit();
         if is_open && step.has_begin && is_at_commit(&rig.connection) {
-            other.execute_batch("COMMIT").expect("the end of the other transaction");
+            other
+                .execute_batch("COMMIT")
+                .expect("the end of the other transaction");
             rig.connection
                 .execute_batch("COMMIT")
                 .unwrap_or_else(|error| panic!("{context}: the commit again: {error}"));
         } else {
             roll_back(&rig.connection, &context);
-            other.execute_batch("COMMIT").expect("the end of the other transaction");
-            let place = reference.place(&rig.connection, number..=number + usize::from(outcome.is_ok()), &context);
+            other
+                .execute_batch("COMMIT")
+                .expect("the end of the other transaction");
+            let place = reference.place(
+                &rig.connection,
+                number..=number + usize::from(outcome.is_ok()),
+                &context,
+            );
             if place == number {
-                step.run(&rig.connection).unwrap_or_else(|error| panic!("{context}: {error}"));
+                step.run(&rig.connection)
+                    .unwrap_or_else(|error| panic!("{context}: {error}"));
             }
         }
         reference.place(&rig.connection, number + 1..=number + 1, &context);
@@ -68,7 +81,11 @@ fn another_connection_that_writes() {
         for reference in references() {
             let errors = with_another_connection(reference, *mode, "BEGIN IMMEDIATE");
             // What only reads may do without a lock.
-            assert!(errors * 2 >= reference.scenario.steps.len() as u64, "{}", reference.scenario.name);
+            assert!(
+                errors * 2 >= reference.scenario.steps.len() as u64,
+                "{}",
+                reference.scenario.name
+            );
         }
     }
 }
@@ -80,6 +97,11 @@ fn another_connection_that_reads() {
         // With a journal the reader is in the way of commits, with a WAL of nothing.
         let errors = with_another_connection(reference, MODES[1], reads);
         assert!(errors > 0, "{}", reference.scenario.name);
-        assert_eq!(with_another_connection(reference, MODES[0], reads), 0, "{}", reference.scenario.name);
+        assert_eq!(
+            with_another_connection(reference, MODES[0], reads),
+            0,
+            "{}",
+            reference.scenario.name
+        );
     }
 }

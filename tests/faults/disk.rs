@@ -268,7 +268,12 @@ impl Disk {
     }
 
     /// A number for a new handle.
-    pub fn open(&self, name: &str, may_create: bool, is_counted: bool) -> Result<Option<u64>, Failed> {
+    pub fn open(
+        &self,
+        name: &str,
+        may_create: bool,
+        is_counted: bool,
+    ) -> Result<Option<u64>, Failed> {
         let mut inner = self.lock();
         if is_counted && let Course::Fail(failure) = inner.course(Op::Open) {
             return Err(Failed(failure));
@@ -402,7 +407,11 @@ impl Disk {
             return;
         };
         let locks = &mut file.locks;
-        for holder in [&mut locks.reserved, &mut locks.pending, &mut locks.exclusive] {
+        for holder in [
+            &mut locks.reserved,
+            &mut locks.pending,
+            &mut locks.exclusive,
+        ] {
             if *holder == Some(handle) {
                 *holder = None;
             }

@@ -3,8 +3,8 @@
 use std::ffi::{CStr, CString};
 use std::ptr;
 
-use rusqlite::Connection;
 use rusqlite::ffi;
+use rusqlite::{Connection, Statement};
 
 use super::authorizer::Denial;
 use super::disk::{Disk, Failure, Op};
@@ -16,7 +16,7 @@ use super::vfs::Mounted;
 use crate::checks::{exec, one};
 use crate::support::{ENTRY_POINT, extension_path, load};
 
-const QUERIES: &[&str] = &[
+pub const QUERIES: &[&str] = &[
     "SELECT * FROM crsql_changes",
     "SELECT * FROM crsql_changes WHERE db_version > 3 AND site_id = crsql_site_id()",
     "SELECT * FROM crsql_changes WHERE \"table\" = 'w' AND cid = 'a' ORDER BY db_version DESC, seq DESC",
@@ -33,8 +33,12 @@ const QUERIES: &[&str] = &[
     "SELECT crsql_reconcile()",
 ];
 
-fn answer(connection: &Connection, sql: &str) -> rusqlite::Result<String> {
-    let mut statement = connection.prepare(sql)?;
+/// All rows of a query as text.
+pub fn answer(connection: &Connection, sql: &str) -> rusqlite::Result<String> {
+    answer_of(&mut connection.prepare(sql)?)
+}
+
+pub fn answer_of(statement: &mut Statement<'_>) -> rusqlite::Result<String> {
     let columns = statement.column_count();
     let mut rows = statement.query([])?;
     let mut answer = String::new();
@@ -52,7 +56,10 @@ fn files(encoding: &str) -> super::disk::Files {
     let reference = &references()[0];
     let made = Mounted::new(Disk::default());
     let connection = made.open("db").expect("open");
-    exec(&connection, &format!("PRAGMA encoding = '{encoding}'; PRAGMA page_size = 1024"));
+    exec(
+        &connection,
+        &format!("PRAGMA encoding = '{encoding}'; PRAGMA page_size = 1024"),
+    );
     (reference.scenario.prepare)(&connection);
     assert_eq!(one::<String>(&connection, "PRAGMA encoding"), encoding);
     connection.close().expect("close");
@@ -86,7 +93,7 @@ fn answers_are_right_or_errors() {
             let expected = answer(&rig.connection, sql).expect("an answer without a fault");
             let (occasions, _) = fault.disarm(&mut rig);
             sum.occasions += occasions;
-            for n in chosen(occasions, budget(16)) {
+            for n in chosen(occasions, budget(6)) {
                 let mut rig = fresh();
                 fault.arm(&mut rig, n);
                 let found = answer(&rig.connection, sql);
@@ -98,15 +105,24 @@ fn answers_are_right_or_errors() {
                     Ok(found) => assert_eq!(found, expected, "{context}"),
                     Err(error) => {
                         sum.errors += 1;
-                        *sum.codes.entry(assert_clean(&error, fault, &context)).or_default() += 1;
+                        *sum.codes
+                            .entry(assert_clean(&error, fault, &context))
+                            .or_default() += 1;
                     }
                 }
-                let again = answer(&rig.connection, sql).unwrap_or_else(|error| panic!("{context}: {error}"));
+                let again = answer(&rig.connection, sql)
+                    .unwrap_or_else(|error| panic!("{context}: {error}"));
                 assert_eq!(again, expected, "{context}: again");
-                rig.connection.close().unwrap_or_else(|(_, error)| panic!("{context}: {error}"));
+                rig.connection
+                    .close()
+                    .unwrap_or_else(|(_, error)| panic!("{context}: {error}"));
             }
         }
-        assert!(sum.injected > 20 && sum.errors * 2 > sum.injected, "{}: {sum}", fault.name());
+        assert!(
+            sum.injected > 20 && sum.errors * 2 > sum.injected,
+            "{}: {sum}",
+            fault.name()
+        );
         report(&format!("{}, reading", fault.name()), &[("queries", sum)]);
     }
 }
@@ -122,10 +138,11 @@ fn texts_that_memory_is_missing_for_are_not_empty() {
     fault.arm(&mut rig, u64::MAX);
     exec(&rig.connection, work);
     let (occasions, _) = fault.disarm(&mut rig);
-    let everything = "SELECT k, a, b, NULL FROM w UNION ALL SELECT \"table\", pk, cid, val FROM crsql_changes";
+    let everything =
+        "SELECT k, a, b, NULL FROM w UNION ALL SELECT \"table\", pk, cid, val FROM crsql_changes";
     let expected = answer(&rig.connection, everything).expect("what is there");
     let mut errors = 0;
-    for n in chosen(occasions, budget(150)) {
+    for n in chosen(occasions, budget(60)) {
         let mut rig = Rig::open(&files, MODES[1]);
         exec(&rig.connection, "BEGIN");
         fault.arm(&mut rig, n);
@@ -140,15 +157,25 @@ fn texts_that_memory_is_missing_for_are_not_empty() {
                 exec(&rig.connection, &format!("BEGIN; {work}; COMMIT"));
             }
         }
-        assert_eq!(answer(&rig.connection, everything).expect("what is there"), expected, "{n}");
+        assert_eq!(
+            answer(&rig.connection, everything).expect("what is there"),
+            expected,
+            "{n}"
+        );
     }
-    assert!(errors > 100, "{errors}");
+    assert!(errors > 40, "{errors}");
 }
 
 /// Loads the extension as C does: rusqlite does not expect that there is no memory for the text of an error.
 fn try_load(connection: &Connection) -> Result<(), (i32, Option<String>)> {
-    let path = extension_path().into_os_string().into_string().expect("a path");
-    let (path, entry) = (CString::new(path).expect("a path"), CString::new(ENTRY_POINT).expect("a name"));
+    let path = extension_path()
+        .into_os_string()
+        .into_string()
+        .expect("a path");
+    let (path, entry) = (
+        CString::new(path).expect("a path"),
+        CString::new(ENTRY_POINT).expect("a name"),
+    );
     // SAFETY: the connection is open, and the library is the one under test. SQLite gives a text of its own, or none.
     unsafe {
         let handle = connection.handle();
@@ -161,7 +188,8 @@ fn try_load(connection: &Connection) -> Result<(), (i32, Option<String>)> {
         );
         assert_eq!(allowed, ffi::SQLITE_OK);
         let code = ffi::sqlite3_load_extension(handle, path.as_ptr(), entry.as_ptr(), &mut text);
-        let message = (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned());
+        let message =
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned());
         ffi::sqlite3_free(text.cast());
         match code {
             ffi::SQLITE_OK => Ok(()),
@@ -189,14 +217,20 @@ fn loading() {
         let fresh = || {
             let mounted = Mounted::new(Disk::default());
             let connection = mounted.open("db").expect("open");
-            exec(&connection, "PRAGMA page_size = 1024; PRAGMA cache_size = 10; CREATE TABLE plain (a)");
-            Rig { connection, mounted }
+            exec(
+                &connection,
+                "PRAGMA page_size = 1024; PRAGMA cache_size = 10; CREATE TABLE plain (a)",
+            );
+            Rig {
+                connection,
+                mounted,
+            }
         };
         let mut rig = fresh();
         fault.arm(&mut rig, u64::MAX);
         load(&rig.connection).expect("a load without a fault");
         sum.occasions = fault.disarm(&mut rig).0;
-        for n in chosen(sum.occasions, budget(60)) {
+        for n in chosen(sum.occasions, budget(40)) {
             let mut rig = fresh();
             fault.arm(&mut rig, n);
             let outcome = try_load(&rig.connection);
@@ -215,13 +249,34 @@ fn loading() {
             }
             load(&rig.connection).unwrap_or_else(|error| panic!("{context}: again: {error}"));
             let connection = &rig.connection;
-            assert_eq!(one::<String>(connection, "PRAGMA integrity_check"), "ok", "{context}");
-            exec(connection, "CREATE TABLE t (k INTEGER PRIMARY KEY, a); SELECT crsql_as_crr('t'); INSERT INTO t VALUES (1, 2)");
-            assert_eq!(one::<i64>(connection, "SELECT count(*) FROM crsql_changes"), 1, "{context}");
-            assert_eq!(one::<String>(connection, "SELECT crsql_check()"), "ok", "{context}");
-            rig.connection.close().unwrap_or_else(|(_, error)| panic!("{context}: {error}"));
+            assert_eq!(
+                one::<String>(connection, "PRAGMA integrity_check"),
+                "ok",
+                "{context}"
+            );
+            exec(
+                connection,
+                "CREATE TABLE t (k INTEGER PRIMARY KEY, a); SELECT crsql_as_crr('t'); INSERT INTO t VALUES (1, 2)",
+            );
+            assert_eq!(
+                one::<i64>(connection, "SELECT count(*) FROM crsql_changes"),
+                1,
+                "{context}"
+            );
+            assert_eq!(
+                one::<String>(connection, "SELECT crsql_check()"),
+                "ok",
+                "{context}"
+            );
+            rig.connection
+                .close()
+                .unwrap_or_else(|(_, error)| panic!("{context}: {error}"));
         }
-        assert!(sum.injected > 20 && sum.errors * 2 > sum.injected, "{}: {sum}", fault.name());
+        assert!(
+            sum.injected > 20 && sum.errors * 2 > sum.injected,
+            "{}: {sum}",
+            fault.name()
+        );
         report(&format!("{}, loading", fault.name()), &[("load", sum)]);
     }
 }

@@ -38,7 +38,9 @@ impl Step {
         if self.has_begin {
             connection.execute_batch("BEGIN")?;
         }
-        self.parts.iter().try_for_each(|part| part.run(connection))?;
+        self.parts
+            .iter()
+            .try_for_each(|part| part.run(connection))?;
         if self.has_begin {
             connection.execute_batch("COMMIT")?;
         }
@@ -51,7 +53,11 @@ impl Step {
         if self.has_begin {
             errors.extend(connection.execute_batch("BEGIN").err());
         }
-        errors.extend(self.parts.iter().filter_map(|part| part.run(connection).err()));
+        errors.extend(
+            self.parts
+                .iter()
+                .filter_map(|part| part.run(connection).err()),
+        );
         if !connection.is_autocommit() {
             errors.extend(connection.execute_batch("COMMIT").err());
         }
@@ -275,7 +281,10 @@ fn schema() -> Vec<Scenario> {
         together(changes(&peer(""), 0).iter().map(merge).collect()),
         single(format!(
             "INSERT INTO n VALUES {}",
-            (1..60).map(|k| format!("({k}, {k}, 'text')")).collect::<Vec<_>>().join(", ")
+            (1..60)
+                .map(|k| format!("({k}, {k}, 'text')"))
+                .collect::<Vec<_>>()
+                .join(", ")
         )),
         single("SELECT crsql_as_crr('n')"),
         single("UPDATE n SET a = 'new' WHERE k < 5"),
@@ -377,7 +386,11 @@ fn mending() -> Vec<Scenario> {
         single("SELECT crsql_digest()"),
         single("DELETE FROM t WHERE k BETWEEN 110 AND 170"),
         single("UPDATE w SET a = 1"),
-        transaction(&["SELECT crsql_digest()", "INSERT INTO w VALUES ('d', 1, 1)", "SELECT crsql_digest('w')"]),
+        transaction(&[
+            "SELECT crsql_digest()",
+            "INSERT INTO w VALUES ('d', 1, 1)",
+            "SELECT crsql_digest('w')",
+        ]),
         single("SELECT crsql_digest()"),
     ];
     vec![
@@ -399,8 +412,14 @@ fn conversation() -> Vec<Step> {
     let mut said: Option<Vec<u8>> = one(&there, "SELECT crsql_reconcile()");
     while let Some(message) = said {
         steps.push(alone(with(ask, message.clone())));
-        let answer: Option<Vec<u8>> = here.query_row(ask, [message], |row| row.get(0)).expect("an answer");
-        said = answer.and_then(|answer| there.query_row(ask, [answer], |row| row.get(0)).expect("an answer"));
+        let answer: Option<Vec<u8>> = here
+            .query_row(ask, [message], |row| row.get(0))
+            .expect("an answer");
+        said = answer.and_then(|answer| {
+            there
+                .query_row(ask, [answer], |row| row.get(0))
+                .expect("an answer")
+        });
     }
     assert!(steps.len() > 3, "{} messages", steps.len());
     steps
@@ -408,7 +427,11 @@ fn conversation() -> Vec<Step> {
 
 fn upgrades() -> Vec<Scenario> {
     let fixtures = [
-        ("upgrade from 0.16", "u16.sql", "UPDATE \"to do\" SET done = 3"),
+        (
+            "upgrade from 0.16",
+            "u16.sql",
+            "UPDATE \"to do\" SET done = 3",
+        ),
         ("upgrade from 0.15", "u15.sql", "DELETE FROM pair"),
         ("upgrade from 0.13", "u13.sql", "DELETE FROM t"),
         ("upgrade from 0.12", "u12.sql", "DELETE FROM t"),
@@ -419,8 +442,14 @@ fn upgrades() -> Vec<Scenario> {
         .map(|(name, file, after)| Scenario {
             name,
             prepare: Box::new(move |connection| {
-                let path = format!("{}/tests/fixtures/upgrade/{file}", env!("CARGO_MANIFEST_DIR"));
-                exec(connection, &std::fs::read_to_string(path).expect("read the fixture"));
+                let path = format!(
+                    "{}/tests/fixtures/upgrade/{file}",
+                    env!("CARGO_MANIFEST_DIR")
+                );
+                exec(
+                    connection,
+                    &std::fs::read_to_string(path).expect("read the fixture"),
+                );
             }),
             steps: vec![single("SELECT crsql_upgrade()")],
             is_rebuilt: false,

@@ -215,8 +215,12 @@ unsafe extern "C" fn read(
     at: i64,
 ) -> c_int {
     // SAFETY: SQLite passes its own open file and a buffer of that length.
-    let (opened, into) =
-        unsafe { (opened(file), slice::from_raw_parts_mut(into.cast::<u8>(), count as usize)) };
+    let (opened, into) = unsafe {
+        (
+            opened(file),
+            slice::from_raw_parts_mut(into.cast::<u8>(), count as usize),
+        )
+    };
     match opened.disk.read(&opened.name, at as usize, into) {
         Ok(found) if found == into.len() => ffi::SQLITE_OK,
         Ok(_) => ffi::SQLITE_IOERR_SHORT_READ,
@@ -231,8 +235,12 @@ unsafe extern "C" fn write(
     at: i64,
 ) -> c_int {
     // SAFETY: SQLite passes its own open file and a buffer of that length.
-    let (opened, from) =
-        unsafe { (opened(file), slice::from_raw_parts(from.cast::<u8>(), count as usize)) };
+    let (opened, from) = unsafe {
+        (
+            opened(file),
+            slice::from_raw_parts(from.cast::<u8>(), count as usize),
+        )
+    };
     let outcome = opened.disk.write(&opened.name, at as usize, from);
     code(outcome, ffi::SQLITE_IOERR_WRITE)
 }
@@ -281,7 +289,10 @@ unsafe extern "C" fn unlock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int
     ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn check_reserved_lock(file: *mut ffi::sqlite3_file, is_held: *mut c_int) -> c_int {
+unsafe extern "C" fn check_reserved_lock(
+    file: *mut ffi::sqlite3_file,
+    is_held: *mut c_int,
+) -> c_int {
     // SAFETY: SQLite passes its own open file and a place for a number.
     unsafe {
         let opened = opened(file);
@@ -379,7 +390,8 @@ unsafe extern "C" fn access(
     unsafe {
         let size = find_text(path).and_then(|(disk, name)| disk.exists(&name));
         // As the VFS of Unix does, an empty file counts as none where its mere existence is asked for.
-        *is_so = c_int::from(size.is_some_and(|size| flags != ffi::SQLITE_ACCESS_EXISTS || size > 0));
+        *is_so =
+            c_int::from(size.is_some_and(|size| flags != ffi::SQLITE_ACCESS_EXISTS || size > 0));
     }
     ffi::SQLITE_OK
 }
@@ -403,7 +415,11 @@ unsafe extern "C" fn full_path(
 
 unsafe extern "C" fn dl_open(_vfs: *mut ffi::sqlite3_vfs, path: *const c_char) -> *mut c_void {
     // SAFETY: the default VFS has the routine and gets its own object.
-    unsafe { (*default_vfs()).xDlOpen.map_or(ptr::null_mut(), |open| open(default_vfs(), path)) }
+    unsafe {
+        (*default_vfs())
+            .xDlOpen
+            .map_or(ptr::null_mut(), |open| open(default_vfs(), path))
+    }
 }
 
 unsafe extern "C" fn dl_error(_vfs: *mut ffi::sqlite3_vfs, size: c_int, place: *mut c_char) {
@@ -421,7 +437,11 @@ unsafe extern "C" fn dl_sym(
     symbol: *const c_char,
 ) -> Option<unsafe extern "C" fn(*mut ffi::sqlite3_vfs, *mut c_void, *const c_char)> {
     // SAFETY: as in `dl_open`.
-    unsafe { (*default_vfs()).xDlSym.and_then(|find| find(default_vfs(), library, symbol)) }
+    unsafe {
+        (*default_vfs())
+            .xDlSym
+            .and_then(|find| find(default_vfs(), library, symbol))
+    }
 }
 
 unsafe extern "C" fn dl_close(_vfs: *mut ffi::sqlite3_vfs, library: *mut c_void) {
@@ -439,7 +459,11 @@ unsafe extern "C" fn randomness(
     place: *mut c_char,
 ) -> c_int {
     // SAFETY: as in `dl_open`.
-    unsafe { (*default_vfs()).xRandomness.map_or(0, |fill| fill(default_vfs(), count, place)) }
+    unsafe {
+        (*default_vfs())
+            .xRandomness
+            .map_or(0, |fill| fill(default_vfs(), count, place))
+    }
 }
 
 unsafe extern "C" fn sleep(_vfs: *mut ffi::sqlite3_vfs, microseconds: c_int) -> c_int {
@@ -448,5 +472,9 @@ unsafe extern "C" fn sleep(_vfs: *mut ffi::sqlite3_vfs, microseconds: c_int) -> 
 
 unsafe extern "C" fn current_time(_vfs: *mut ffi::sqlite3_vfs, time: *mut i64) -> c_int {
     // SAFETY: as in `dl_open`.
-    unsafe { (*default_vfs()).xCurrentTimeInt64.map_or(ffi::SQLITE_ERROR, |tell| tell(default_vfs(), time)) }
+    unsafe {
+        (*default_vfs())
+            .xCurrentTimeInt64
+            .map_or(ffi::SQLITE_ERROR, |tell| tell(default_vfs(), time))
+    }
 }

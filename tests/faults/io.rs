@@ -36,7 +36,8 @@ impl Fault for Calls {
         let class = code & 0xff;
         match self.failure {
             Failure::Full => class == ffi::SQLITE_FULL,
-            Failure::Busy => class == ffi::SQLITE_BUSY,
+            // The WAL gives up its attempts by a name of its own.
+            Failure::Busy => class == ffi::SQLITE_BUSY || class == ffi::SQLITE_PROTOCOL,
             _ => [ffi::SQLITE_IOERR, ffi::SQLITE_CANTOPEN].contains(&class),
         }
     }

@@ -84,10 +84,15 @@ impl Error {
         )
     }
 
+    /// Whether a constraint or a trigger refused a statement.
+    pub fn is_constraint(&self) -> bool {
+        self.code() & 0xff == code::CONSTRAINT
+    }
+
     /// Whether the change itself is at fault: it doesn't fit its table, or a constraint or trigger refuses it.
     pub fn is_refusal(&self) -> bool {
-        let is_constraint = matches!(self.code() & 0xff, code::CONSTRAINT | code::MISMATCH);
-        is_constraint || matches!(self, Error::Change(_) | Error::Table(_))
+        let is_mismatch = self.code() & 0xff == code::MISMATCH;
+        self.is_constraint() || is_mismatch || matches!(self, Error::Change(_) | Error::Table(_))
     }
 
     /// `crsql_changes` takes inserts only.

@@ -5,9 +5,10 @@
 use super::buffer::{Drained, RECORDS_BEFORE_SAVEPOINT_MAX, RECORDS_MAX};
 use super::{HeldRow, State};
 use crate::crdt::change::{ColumnVersion, Position, SiteOrdinal, TableId};
-use crate::crdt::clock::RowClock;
-use crate::error::Result;
+use crate::crdt::clock::{RowClock, UsedUp};
+use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
+use crate::sql::{self, quoted};
 use crate::store::log::Run;
 use std::rc::Rc;
 
@@ -91,6 +92,9 @@ impl State {
                 .map(|column| (column, ColumnVersion::INHERITED));
             // It is this replica that says so: whoever revived the row may not have heard of these cells.
             clock.set_cells(at, SiteOrdinal::LOCAL, cells);
+        }
+        if let Some(used_up) = clock.used_up() {
+            return Err(refusal(crr, key, used_up));
         }
         clock.close();
         let mut transaction = self.transaction.borrow_mut();
@@ -297,4 +301,31 @@ impl State {
             .connection
             .keeping_last_insert_rowid(|| self.flush())
     }
+}
+
+/// A write here that no peer would accept: others took its counter to the end.
+fn refusal(crr: &Crr, key: &Key, used_up: UsedUp) -> Error {
+    let values = crr.key_values(key).unwrap_or_default();
+    let key = sql::join(
+        ", ",
+        values
+            .iter()
+            .map(|value| sql::value_literal(value.as_ref())),
+    );
+    let row = format!("the row of table {} with the key {key}", quoted(&crr.name));
+    Error::Table(match used_up {
+        UsedUp::Row => format!(
+            "{row} can't be made again: a peer took its causal length to 2^53, the most that can be sent; use another key"
+        ),
+        UsedUp::Cell(column) => {
+            let column = crr
+                .column_by_id(column)
+                .map_or("", |index| crr.columns[index].name.as_str());
+            format!(
+                "column {} of {row} can't be written again: a peer took its version to 2^53, the most that can be sent; \
+                 DELETE the row, then INSERT it anew",
+                quoted(column)
+            )
+        }
+    })
 }

@@ -286,3 +286,48 @@ fn constraints_of_the_table() {
 fn triggers_that_raise() {
     meet_in_all_ways(&triggers());
 }
+
+/// An AFTER trigger that raises IGNORE or FAIL keeps the row and skips the triggers behind it. Those made last
+/// run first, so it must be older than ours: made before the table is replicated, or in a session.
+#[test]
+fn local_writes_that_a_trigger_keeps_and_cuts_short_are_recorded() {
+    for raise in ["IGNORE", "FAIL, 'no'"] {
+        let triggers = format!(
+            "CREATE TRIGGER i AFTER INSERT ON t BEGIN SELECT RAISE({raise}); END;
+             CREATE TRIGGER u AFTER UPDATE ON t BEGIN SELECT RAISE({raise}); END;
+             CREATE TRIGGER d AFTER DELETE ON t BEGIN SELECT RAISE({raise}); END;"
+        );
+        let in_session =
+            format!("SELECT crsql_begin_alter('t'); {triggers} SELECT crsql_commit_alter('t')");
+        let orders = [
+            format!("{PLAIN}; {triggers} SELECT crsql_as_crr('t')"),
+            format!("{PLAIN}; SELECT crsql_as_crr('t'); {in_session}"),
+        ];
+        for order in orders {
+            let here = open_memory();
+            create_crr(&here, "own", "CREATE TABLE own(k INTEGER PRIMARY KEY, a)");
+            exec(&here, &order);
+            for write in [
+                "INSERT INTO t VALUES (1, 1, 1, 1)",
+                "INSERT INTO t VALUES (2, 2, 2, 2)",
+                "UPDATE t SET a = 'written' WHERE k = 1",
+                "UPDATE t SET k = 3 WHERE k = 1",
+                "DELETE FROM t WHERE k = 2",
+            ] {
+                assert_eq!(run(&here, write).is_err(), raise != "IGNORE", "{write}");
+            }
+            assert_eq!(one::<String>(&here, "SELECT a FROM t"), "written");
+            assert_sound(&here, &order);
+        }
+        // Younger than ours: the limit that docs/compatibility.md names, and its remedy.
+        let here = replica(PLAIN);
+        create_crr(&here, "own", "CREATE TABLE own(k INTEGER PRIMARY KEY, a)");
+        exec(&here, &triggers);
+        let written = run(&here, "INSERT INTO t VALUES (1, 1, 1, 1)");
+        assert_eq!(written.is_err(), raise != "IGNORE");
+        let problem: String = one(&here, "SELECT problem FROM crsql_check");
+        assert_eq!(problem, "row not recorded");
+        assert_eq!(one::<i64>(&here, "SELECT crsql_adopt('t')"), 1);
+        assert_sound(&here, "adopted");
+    }
+}

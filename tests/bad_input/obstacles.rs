@@ -2,7 +2,7 @@
 //! no effect where the trigger says so. Nothing is half done, capture goes on, and once nothing stands in
 //! the way the same changes are merged.
 
-use crate::checks::{assert_same, check_partial, create_crr, exec, one, rows, text_of};
+use crate::checks::{Follower, assert_same, check_partial, create_crr, exec, one, rows, text_of};
 use crate::support::{changes, merge, open_memory};
 use rusqlite::{Connection, Error, Result, params};
 
@@ -330,4 +330,23 @@ fn local_writes_that_a_trigger_keeps_and_cuts_short_are_recorded() {
         assert_eq!(one::<i64>(&here, "SELECT crsql_adopt('t')"), 1);
         assert_sound(&here, "adopted");
     }
+}
+
+/// The row holds the incoming value already when the change is recorded, which is no reason to take it for known.
+#[test]
+fn a_tie_that_a_trigger_cut_short_reaches_followers() {
+    let (origin, here) = (replica(PLAIN), replica(PLAIN));
+    exec(&origin, "INSERT INTO t VALUES (1, 'larger', 1, 1)");
+    exec(
+        &here,
+        "INSERT INTO t VALUES (1, 'a', 1, 1);
+         CREATE TRIGGER guard AFTER UPDATE ON t BEGIN SELECT RAISE(FAIL, 'no'); END",
+    );
+    let mut follower = Follower::new(&here, &["t"]);
+    follower.pull(&here, "the start");
+    exec(&here, "BEGIN");
+    give(&here, Way::Rows, &origin, 0).expect_err("the trigger");
+    exec(&here, "COMMIT");
+    assert_eq!(one::<String>(&here, "SELECT a FROM t"), "larger");
+    assert_eq!(follower.pull(&here, "the tie"), 1);
 }

@@ -99,7 +99,7 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
-    if applied > 0 && incoming.is_signed_as_own {
+    if applied > 0 && incoming.is_sign_of_copy() {
         state.note_own_change_from_elsewhere()?;
     }
     state.count_impact(applied);

@@ -118,6 +118,25 @@ impl Error {
             other => other,
         }
     }
+
+    /// Puts what stays of the work before the message of any error.
+    pub fn after(self, done: impl fmt::Display) -> Error {
+        let join = |text: String| format!("{done}: {}", text.trim_start_matches(PREFIX));
+        match self {
+            Error::Sqlite { code, message } => Error::Sqlite {
+                code,
+                message: join(message),
+            },
+            Error::Usage(text) => Error::Usage(join(text)),
+            Error::Table(text) => Error::Table(join(text)),
+            Error::Change(text) => Error::Change(join(text)),
+            Error::Corrupt(text) => Error::Corrupt(join(text)),
+            Error::Load(text) => Error::Load(join(text)),
+            Error::Foreign(text) => Error::Foreign(join(text)),
+            Error::Internal(text) => Error::Internal(join(text)),
+            Error::Doomed => Error::Doomed,
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -14,6 +14,8 @@ mod hostile;
 mod parts;
 #[path = "changeset/random.rs"]
 mod random;
+#[path = "changeset/slices.rs"]
+mod slices;
 mod support;
 
 use rusqlite::{Connection, Result};

@@ -33,11 +33,7 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
         let won = apply_preceding(state, &header)?;
         let own = match header.part {
             Part::Whole => apply_rows(state, bytes)?,
-            part => {
-                keep(state, &header, part, bytes)?;
-                let end = (part == Part::Last).then_some(header.last.seq);
-                apply_parts(state, &header.site, header.last.version, end)?
-            }
+            part => merge_part(state, &header, part, bytes)?,
         };
         Ok(won + own)
     })
@@ -47,7 +43,7 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
 const ROWS_WITHOUT_TRIGGERS: u64 = 2000;
 
 /// Switches off our own triggers, which do nothing in a merge and cost as much as the row, if there are no others.
-fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
+pub(super) fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
     let rows = header.tables.iter().map(|table| table.rows);
     let is_large = rows.fold(0, u64::saturating_add) >= ROWS_WITHOUT_TRIGGERS;
     match is_large && !fires_others(state, header)? {
@@ -57,7 +53,7 @@ fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
 }
 
 /// Whether the application has triggers, as the schema is now.
-fn fires_others(state: &State, header: &Header) -> Result<bool> {
+pub(super) fn fires_others(state: &State, header: &Header) -> Result<bool> {
     for table in header.tables.iter().take(1) {
         state.table_by_any_name(&table.name)?;
     }
@@ -67,13 +63,7 @@ fn fires_others(state: &State, header: &Header) -> Result<bool> {
 /// Merges the rows of one changeset.
 fn apply_rows(state: &State, bytes: &[u8]) -> Result<i64> {
     let mut reader = Reader::open(bytes).map_err(Error::changeset)?;
-    let Some(_merging) = state.start_merging() else {
-        return Err(Error::Change(
-            "a trigger called crsql_apply while a merge was running; apply from the application"
-                .to_owned(),
-        ));
-    };
-    let mut merging = Merging::new(state, reader.header().clone());
+    let mut merging = Merging::new(state, reader.header().clone())?;
     let mut buffer = Vec::new();
     while let Some(mut chunk) = reader.next_chunk(&mut buffer).map_err(Error::changeset)? {
         merging.start_chunk();
@@ -81,14 +71,12 @@ fn apply_rows(state: &State, bytes: &[u8]) -> Result<i64> {
             merging.merge(&row)?;
         }
     }
-    state.settle();
-    state.count_impact(merging.events);
-    Ok(merging.won)
+    Ok(merging.finish())
 }
 
 /// A changeset that begins after a transaction says that nothing more is left of that. Its last parts may never
 /// come: later writes can have replaced all that was in them.
-fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
+pub(super) fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
     match header.after {
         (version, Some(seq)) if header.first > version => {
             apply_parts(state, &header.site, version, Some(seq))
@@ -100,6 +88,13 @@ fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
 fn has_parts(state: &State) -> Result<bool> {
     let mut exists = state.store.connection.prepare(sql::PARTS_EXISTS)?;
     Ok(exists.first([], |_| ())?.is_some())
+}
+
+/// Keeps a part, and merges all of its transaction when nothing of that is missing.
+pub(super) fn merge_part(state: &State, header: &Header, part: Part, bytes: &[u8]) -> Result<i64> {
+    keep(state, header, part, bytes)?;
+    let end = (part == Part::Last).then_some(header.last.seq);
+    apply_parts(state, &header.site, header.last.version, end)
 }
 
 /// Keeps a part until the others are there.

@@ -6,6 +6,7 @@
 pub mod changeset;
 mod incoming;
 pub mod parked;
+pub mod slices;
 mod whole;
 
 use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};

@@ -376,6 +376,12 @@ texts! {
     WORK_UNDO = "work/undo.sql";
     /// Writes nothing, to be interrupted.
     WORK_ABANDON = "work/abandon.sql";
+    /// Starts a transaction of the extension's own.
+    TRANSACTION_BEGIN = "work/transaction_begin.sql";
+    /// Commits it.
+    TRANSACTION_COMMIT = "work/transaction_commit.sql";
+    /// Undoes it.
+    TRANSACTION_ROLLBACK = "work/transaction_rollback.sql";
     /// Takes part in the transaction.
     ENLIST = "work/enlist.sql";
     /// The registered tables with their names, also of those without triggers.

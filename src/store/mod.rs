@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod digest;
 pub mod foreign;
 pub mod log;
+pub mod own_transaction;
 pub mod row_clock;
 pub mod row_finder;
 pub mod site;

@@ -159,8 +159,14 @@ fn arguments_are_checked() {
             "SELECT * FROM crsql_changesets(0, NULL, NULL, 1.5)",
             "since_seq must be an integer",
         ),
-        ("SELECT crsql_apply()", "call crsql_apply(changeset)"),
-        ("SELECT crsql_apply('text')", "call crsql_apply(changeset)"),
+        (
+            "SELECT crsql_apply()",
+            "call crsql_apply(changeset [, max_ms])",
+        ),
+        (
+            "SELECT crsql_apply('text')",
+            "call crsql_apply(changeset [, max_ms])",
+        ),
         ("SELECT * FROM crsql_changeset_rows", "needs a changeset"),
         (
             "INSERT INTO crsql_changeset_rows(val) VALUES (1)",

@@ -19,7 +19,7 @@ use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::schema::crr::SetUse;
 use crate::schema::{Crr, Key};
-use crate::state::State;
+use crate::state::{MergeGuard, State};
 use crate::store::row_finder::RowFinder;
 use fit::check_distinct;
 use std::rc::Rc;
@@ -40,9 +40,10 @@ struct Target {
     rows: Option<RowFinder>,
 }
 
-/// The merge of one changeset.
+/// The merge of one changeset. While it lives, nothing is captured.
 pub(super) struct Merging<'s> {
     state: &'s State,
+    _is_merging: MergeGuard<'s>,
     header: Rc<Header>,
     targets: Vec<Option<Target>>,
     sites: Vec<Option<SiteOrdinal>>,
@@ -50,7 +51,7 @@ pub(super) struct Merging<'s> {
     /// Changes that won
     pub(super) won: i64,
     /// As `won`, with a revival counted as one more
-    pub(super) events: i64,
+    events: i64,
 }
 
 /// How rows of a group are written and found.
@@ -82,16 +83,30 @@ struct Fitting<'r, 'a> {
 
 impl<'s> Merging<'s> {
     /// Starts to merge a changeset.
-    pub(super) fn new(state: &'s State, header: Rc<Header>) -> Merging<'s> {
-        Merging {
+    pub(super) fn new(state: &'s State, header: Rc<Header>) -> Result<Merging<'s>> {
+        let Some(is_merging) = state.start_merging() else {
+            return Err(Error::Change(
+                "a trigger called crsql_apply while a merge was running; apply from the application"
+                    .to_owned(),
+            ));
+        };
+        Ok(Merging {
             state,
+            _is_merging: is_merging,
             sites: vec![None; header.sites.len()],
             header,
             targets: Vec::new(),
             keeps_equal: false,
             won: 0,
             events: 0,
-        }
+        })
+    }
+
+    /// Ends the merge; gives the number of changes that won.
+    pub(super) fn finish(self) -> i64 {
+        self.state.settle();
+        self.state.count_impact(self.events);
+        self.won
     }
 
     /// Other groups follow.

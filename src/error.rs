@@ -52,6 +52,9 @@ mod code {
     pub(super) const MISUSE: i32 = 21;
 }
 
+/// What SQLite says to a savepoint inside a statement that writes.
+const NO_SAVEPOINT: &str = "cannot open savepoint";
+
 /// What every message starts with.
 const PREFIX: &str = "crsql: ";
 
@@ -115,6 +118,16 @@ impl Error {
                 code,
                 message: format!("{work}: {}", message.trim_start_matches(PREFIX)),
             },
+            other => other,
+        }
+    }
+
+    /// Says what to do where a function was called inside a statement that writes.
+    pub fn of_call(self, function: &str) -> Error {
+        match self {
+            Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => Error::Usage(format!(
+                "call {function} in a SELECT of its own: inside a statement that writes it can't be undone alone"
+            )),
             other => other,
         }
     }

@@ -16,6 +16,8 @@ mod parts;
 mod random;
 #[path = "changeset/slices.rs"]
 mod slices;
+#[path = "changeset/triggers.rs"]
+mod triggers;
 mod support;
 
 use rusqlite::{Connection, Result};

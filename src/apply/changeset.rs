@@ -21,7 +21,7 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
         .clone();
     state.ensure_bootstrapped()?;
     let mut off = triggers_off(state, &header)?;
-    state.store.atomically(|| {
+    let outcome = state.store.atomically(|| {
         state.enlist()?;
         if off.is_some() && fires_others(state, &header)? {
             // The schema has just changed.
@@ -36,7 +36,8 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
             part => merge_part(state, &header, part, bytes)?,
         };
         Ok(won + own)
-    })
+    });
+    outcome.map_err(|error| error.of_call("crsql_apply"))
 }
 
 /// Changesets of so many rows are worth it to compile statements without triggers.
@@ -52,12 +53,27 @@ pub(super) fn triggers_off(state: &State, header: &Header) -> Result<Option<Trig
     }
 }
 
-/// Whether the application has triggers, as the schema is now.
+/// Whether there are triggers that could fire, as the schemas are now. A function of the application in a
+/// constraint of the table may write to anything, also to a database that is attached.
 pub(super) fn fires_others(state: &State, header: &Header) -> Result<bool> {
     for table in header.tables.iter().take(1) {
         state.table_by_any_name(&table.name)?;
     }
-    state.has_other_triggers()
+    // What can't be read now may have some.
+    Ok(state.has_other_triggers()? || has_attached_triggers(state).unwrap_or(true))
+}
+
+fn has_attached_triggers(state: &State) -> Result<bool> {
+    let connection = state.store.connection;
+    let mut attached = connection.prepare(sql::ATTACHED)?;
+    while attached.step()? {
+        let name = attached.text(0);
+        let text = sql::fill(sql::ATTACHED_TRIGGERS, &[("schema", sql::Part::Name(&name))]);
+        if connection.prepare(&text)?.first([], |_| ())?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Merges the rows of one changeset.

@@ -28,9 +28,6 @@ use std::rc::Rc;
 const USAGE: &str = "call crsql_reconcile() to begin, then crsql_reconcile(message) or crsql_reconcile(message, \
                      max_bytes) with each message of the other side until it gives NULL";
 
-/// What SQLite says to a savepoint inside a statement that writes.
-const NO_SAVEPOINT: &str = "cannot open savepoint";
-
 /// The size of a message where none is asked for.
 const BYTES_DEFAULT: usize = 1 << 20;
 
@@ -63,13 +60,7 @@ pub fn reconcile(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     };
     state.ensure_bootstrapped()?;
     let outcome = state.store.atomically(|| converse(state, message, budget));
-    let answer = outcome.map_err(|error| match error {
-        Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => Error::Usage(
-            "call crsql_reconcile in a SELECT of its own: inside a statement that writes it can't be undone alone"
-                .to_owned(),
-        ),
-        error => error.during("reconciling"),
-    })?;
+    let answer = outcome.map_err(|error| error.of_call("crsql_reconcile").during("reconciling"))?;
     Ok(answer.map_or(Value::Null, |answer| Value::Blob(answer.encode())))
 }
 

@@ -172,6 +172,10 @@ texts! {
     TRIGGERS = "registry/triggers.sql";
     /// Whether the application has triggers.
     OTHER_TRIGGERS = "registry/other_triggers.sql";
+    /// The databases that the application attached.
+    ATTACHED = "registry/attached.sql";
+    /// Whether one of them has triggers.
+    ATTACHED_TRIGGERS = "registry/attached_triggers.sql";
     /// Forgets a table's columns.
     REMOVE_COLUMNS = "registry/remove_columns.sql";
     /// Forgets a table.

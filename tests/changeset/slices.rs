@@ -18,7 +18,8 @@ const ROWS: i64 = 50;
 /// Longer than any of these takes.
 const LONG: i64 = 3_600_000;
 
-fn apply_within(connection: &Connection, changeset: &[u8], max_ms: i64) -> Result<i64> {
+/// Applies a changeset with a limit.
+pub(super) fn apply_within(connection: &Connection, changeset: &[u8], max_ms: i64) -> Result<i64> {
     let sql = "SELECT crsql_apply(?1, ?2)";
     connection.query_row(sql, (changeset, max_ms), |row| row.get(0))
 }

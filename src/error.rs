@@ -125,9 +125,11 @@ impl Error {
     /// Says what to do where a function was called inside a statement that writes.
     pub fn of_call(self, function: &str) -> Error {
         match self {
-            Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => Error::Usage(format!(
-                "call {function} in a SELECT of its own: inside a statement that writes it can't be undone alone"
-            )),
+            Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => {
+                Error::Usage(format!(
+                    "call {function} in a SELECT of its own: inside a statement that writes it can't be undone alone"
+                ))
+            }
             other => other,
         }
     }

@@ -16,9 +16,9 @@ mod parts;
 mod random;
 #[path = "changeset/slices.rs"]
 mod slices;
+mod support;
 #[path = "changeset/triggers.rs"]
 mod triggers;
-mod support;
 
 use rusqlite::{Connection, Result};
 

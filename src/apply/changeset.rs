@@ -32,7 +32,14 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
         }
         let won = apply_preceding(state, &header)?;
         let own = match header.part {
-            Part::Whole => apply_rows(state, bytes)?,
+            Part::Whole => {
+                let own = apply_rows(state, bytes)?;
+                let superseded = superseded(state, &header)?;
+                let parts = superseded
+                    .into_iter()
+                    .map(|version| apply_superseded(state, &header.site, version));
+                parts.sum::<Result<i64>>()? + own
+            }
             part => merge_part(state, &header, part, bytes)?,
         };
         Ok(won + own)
@@ -68,7 +75,10 @@ fn has_attached_triggers(state: &State) -> Result<bool> {
     let mut attached = connection.prepare(sql::ATTACHED)?;
     while attached.step()? {
         let name = attached.text(0);
-        let text = sql::fill(sql::ATTACHED_TRIGGERS, &[("schema", sql::Part::Name(&name))]);
+        let text = sql::fill(
+            sql::ATTACHED_TRIGGERS,
+            &[("schema", sql::Part::Name(&name))],
+        );
         if connection.prepare(&text)?.first([], |_| ())?.is_some() {
             return Ok(true);
         }
@@ -99,6 +109,37 @@ pub(super) fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
         }
         _ => Ok(0),
     }
+}
+
+/// The transactions of which only parts were here, and that a changeset has brought whole.
+pub(super) fn superseded(state: &State, header: &Header) -> Result<Vec<DbVersion>> {
+    let mut versions = Vec::new();
+    if has_parts(state)? {
+        let mut query = state.store.connection.prepare(sql::PARTS_SUPERSEDED)?;
+        query.bind_all([
+            ValueRef::Blob(&header.site),
+            ValueRef::Integer(header.after.0.to_sql()),
+            ValueRef::Integer(header.last.version.to_sql()),
+        ])?;
+        while query.step()? {
+            versions.push(DbVersion(query.integer(0) as u64));
+        }
+    }
+    Ok(versions)
+}
+
+/// Merges what is here of a transaction that was merged whole, and lets go of it. Most often nothing of it is news; but
+/// the changeset may have left out an author whose changes are in the parts.
+pub(super) fn apply_superseded(state: &State, site: &[u8], version: DbVersion) -> Result<i64> {
+    let of = [ValueRef::Blob(site), ValueRef::Integer(version.to_sql())];
+    let mut parts = state.store.connection.prepare(sql::PARTS_OF)?;
+    parts.bind_all(of)?;
+    let mut rowids = Vec::new();
+    while parts.step()? {
+        rowids.push(parts.integer(0));
+    }
+    drop(parts);
+    apply_kept(state, &rowids, of)
 }
 
 fn has_parts(state: &State) -> Result<bool> {
@@ -162,10 +203,16 @@ fn apply_parts(state: &State, site: &[u8], version: DbVersion, end: Option<Seq>)
     if !is_whole {
         return Ok(0);
     }
+    apply_kept(state, &rowids, of)
+}
+
+/// Merges kept parts, and lets go of all of their transaction.
+fn apply_kept(state: &State, rowids: &[i64], of: [ValueRef<'_>; 2]) -> Result<i64> {
+    let connection = state.store.connection;
     let mut get = connection.prepare(sql::PARTS_GET)?;
     let mut won = 0;
     for rowid in rowids {
-        let data = get.first([ValueRef::Integer(rowid)], |row| row.value(0).to_owned())?;
+        let data = get.first([ValueRef::Integer(*rowid)], |row| row.value(0).to_owned())?;
         if let Some(Value::Blob(data)) = data {
             won += apply_rows(state, &data)?;
         }

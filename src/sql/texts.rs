@@ -324,6 +324,22 @@ texts! {
     PARTS_OF = "parts/of.sql";
     /// Reads a part.
     PARTS_GET = "parts/get.sql";
+    /// The transactions of a sender, in a range, of which there are parts.
+    PARTS_SUPERSEDED = "parts/superseded.sql";
+    /// Makes the table of tables that a conversation leaves alone.
+    UNMATCHED_CREATE = "reconcile/create.sql";
+    /// Whether there is one.
+    UNMATCHED_EXISTS = "reconcile/exists.sql";
+    /// Whether there is something in it.
+    UNMATCHED_ANY = "reconcile/any.sql";
+    /// Forgets them.
+    UNMATCHED_CLEAR = "reconcile/clear.sql";
+    /// Notes one.
+    UNMATCHED_PUT = "reconcile/put.sql";
+    /// The transactions of which parts are here.
+    STATUS_TRANSACTIONS = "status/transactions.sql";
+    /// The tables that a conversation left alone.
+    STATUS_UNMATCHED = "status/unmatched.sql";
     /// Forgets the parts of a transaction.
     PARTS_REMOVE = "parts/remove.sql";
     /// Writes a cell.

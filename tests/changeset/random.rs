@@ -1,7 +1,7 @@
 //! The same random history twice: exchanged as changesets, and through `crsql_changes`. The replicas end equal.
 
-use super::support;
 use super::slices::apply_within;
+use super::support;
 use super::{apply, changeset, rows, run, stream};
 use rusqlite::Connection;
 

@@ -58,8 +58,9 @@ fn check_on(b: &Connection) {
 }
 
 /// Both ways to apply.
-const WAYS: [fn(&Connection, &[u8]) -> Result<i64>; 2] =
-    [apply, |connection, data| apply_within(connection, data, 1000)];
+const WAYS: [fn(&Connection, &[u8]) -> Result<i64>; 2] = [apply, |connection, data| {
+    apply_within(connection, data, 1000)
+}];
 
 /// The switch is used at all: else nothing here tests anything.
 #[test]
@@ -100,7 +101,10 @@ fn a_nested_apply_is_refused_and_leaves_triggers_on() {
             }
             for way in WAYS {
                 let error = way(connection, &nested).unwrap_err().to_string();
-                let expected = ["in a SELECT of its own", "must run outside of a transaction"];
+                let expected = [
+                    "in a SELECT of its own",
+                    "must run outside of a transaction",
+                ];
                 assert!(expected.iter().any(|text| error.contains(text)), "{error}");
                 assert!(!is_on(connection), "still off");
             }

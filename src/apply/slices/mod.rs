@@ -10,7 +10,9 @@
 
 mod pace;
 
-use super::changeset::{apply_preceding, fires_others, merge_part, triggers_off};
+use super::changeset::{
+    apply_preceding, apply_superseded, fires_others, merge_part, superseded, triggers_off,
+};
 use super::parked;
 use super::whole::Merging;
 use crate::crdt::change::DbVersion;
@@ -176,7 +178,15 @@ impl<'s> Slices<'s> {
         if place == 0 {
             self.open = Some(self.begin()?);
         }
-        self.end()
+        self.end()?;
+        for version in superseded(self.state, &self.header)? {
+            let locked = self.lock()?;
+            let won = apply_superseded(self.state, &self.header.site, version)?;
+            self.held = Some(locked.since.elapsed());
+            locked.transaction.commit()?;
+            self.won += won;
+        }
+        Ok(())
     }
 
     /// Merges the next rows of a chunk, all of one transaction.

@@ -102,6 +102,20 @@ impl<'s> Merging<'s> {
         })
     }
 
+    /// A table, and a key as that stores it; none if the table is not here.
+    pub(super) fn identify(
+        &self,
+        table: &str,
+        key: &[ValueRef<'_>],
+    ) -> Result<Option<(Rc<Crr>, Key)>> {
+        let Some(crr) = self.state.table_by_any_name(table)? else {
+            return Ok(None);
+        };
+        let crr = self.state.registered(&crr, None)?;
+        let key = self.key(&crr, key)?;
+        Ok(Some((crr, key)))
+    }
+
     /// Ends the merge; gives the number of changes that won.
     pub(super) fn finish(self) -> i64 {
         self.state.settle();
@@ -194,10 +208,25 @@ impl<'s> Merging<'s> {
     fn merge_into(&mut self, target: &mut Target, row: &RowView<'_, '_>) -> Result<()> {
         let header = Rc::clone(&self.header);
         let site = header.sites.get(row.site).map(Vec::as_slice);
-        let site = match site {
-            Some(site) if self.state.is_own_site(site)? => None,
-            other => other,
+        let is_own = match site {
+            Some(site) => self.state.is_own_site(site)?,
+            None => false,
         };
+        let before = self.won;
+        self.merge_signed(target, row, site.filter(|_| !is_own))?;
+        if is_own && self.won > before {
+            self.state.note_own_change_from_elsewhere()?;
+        }
+        Ok(())
+    }
+
+    /// Merges a row of this author; none is this database.
+    fn merge_signed(
+        &mut self,
+        target: &mut Target,
+        row: &RowView<'_, '_>,
+        site: Option<&[u8]>,
+    ) -> Result<()> {
         let (Some(crr), Some(columns)) = (&target.crr, &target.known) else {
             return self.merge_apart(target, row, site);
         };

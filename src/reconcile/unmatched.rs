@@ -35,7 +35,11 @@ pub fn clear(state: &State) -> Result<()> {
     let is_there =
         |text| -> Result<bool> { Ok(connection.prepare(text)?.first([], |_| ())?.is_some()) };
     if is_there(sql::UNMATCHED_EXISTS)? && is_there(sql::UNMATCHED_ANY)? {
-        allow_reading_only(connection.execute(sql::UNMATCHED_CLEAR))?;
+        return match connection.execute(sql::UNMATCHED_CLEAR) {
+            // Equal databases find out that they are without writing.
+            Err(error) if error.is_about_writing() => Ok(()),
+            outcome => outcome,
+        };
     }
     Ok(())
 }
@@ -46,20 +50,11 @@ pub fn note(state: &State, tables: &[Unmatched]) -> Result<()> {
         return Ok(());
     }
     let connection = state.store.connection;
-    allow_reading_only(connection.execute(sql::UNMATCHED_CREATE).and_then(|()| {
-        let mut put = connection.prepare(sql::UNMATCHED_PUT)?;
-        for table in tables {
-            let values = [table.table.as_str(), reason(table.mismatch)];
-            put.run(values.map(|text| ValueRef::Text(text.as_bytes())))?;
-        }
-        Ok(())
-    }))
-}
-
-/// Who can only read takes part all the same.
-fn allow_reading_only(outcome: Result<()>) -> Result<()> {
-    match outcome {
-        Err(error) if error.is_about_writing() => Ok(()),
-        outcome => outcome,
+    connection.execute(sql::UNMATCHED_CREATE)?;
+    let mut put = connection.prepare(sql::UNMATCHED_PUT)?;
+    for table in tables {
+        let values = [table.table.as_str(), reason(table.mismatch)];
+        put.run(values.map(|text| ValueRef::Text(text.as_bytes())))?;
     }
+    Ok(())
 }

@@ -52,6 +52,9 @@ mod code {
     pub(super) const MISUSE: i32 = 21;
 }
 
+/// What SQLite says to a savepoint inside a statement that writes.
+const NO_SAVEPOINT: &str = "cannot open savepoint";
+
 /// What every message starts with.
 const PREFIX: &str = "crsql: ";
 
@@ -121,6 +124,37 @@ impl Error {
                 message: format!("{work}: {}", message.trim_start_matches(PREFIX)),
             },
             other => other,
+        }
+    }
+
+    /// Says what to do where a function was called inside a statement that writes.
+    pub fn of_call(self, function: &str) -> Error {
+        match self {
+            Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => {
+                Error::Usage(format!(
+                    "call {function} in a SELECT of its own: inside a statement that writes it can't be undone alone"
+                ))
+            }
+            other => other,
+        }
+    }
+
+    /// Puts what stays of the work before the message of any error.
+    pub fn after(self, done: impl fmt::Display) -> Error {
+        let join = |text: String| format!("{done}: {}", text.trim_start_matches(PREFIX));
+        match self {
+            Error::Sqlite { code, message } => Error::Sqlite {
+                code,
+                message: join(message),
+            },
+            Error::Usage(text) => Error::Usage(join(text)),
+            Error::Table(text) => Error::Table(join(text)),
+            Error::Change(text) => Error::Change(join(text)),
+            Error::Corrupt(text) => Error::Corrupt(join(text)),
+            Error::Load(text) => Error::Load(join(text)),
+            Error::Foreign(text) => Error::Foreign(join(text)),
+            Error::Internal(text) => Error::Internal(join(text)),
+            Error::Doomed => Error::Doomed,
         }
     }
 }

@@ -60,8 +60,7 @@ impl Table for TransactionTable {
     }
 
     fn commit(&self) {
-        self.state.on_end();
-        self.state.keep_tables();
+        self.state.on_commit();
     }
 
     fn rollback(&self) {

@@ -56,6 +56,7 @@ pub struct State {
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
     epoch: Cell<u64>,
+    commits: Cell<u64>,
     tables: RefCell<Tables>,
     transaction: RefCell<Transaction>,
     on_drop: fn(Connection),
@@ -78,6 +79,7 @@ impl State {
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
             epoch: Cell::new(0),
+            commits: Cell::new(0),
             tables: RefCell::default(),
             transaction: RefCell::default(),
             on_drop,
@@ -241,8 +243,15 @@ impl State {
         }
     }
 
-    /// The schema that is known was committed.
-    pub fn keep_tables(&self) {
+    /// How many transactions that wrote to replicated tables were committed.
+    pub fn commits(&self) -> u64 {
+        self.commits.get()
+    }
+
+    /// The transaction was committed, and with it the schema that is known.
+    pub fn on_commit(&self) {
+        self.on_end();
+        self.commits.set(self.commits.get() + 1);
         self.tables.borrow_mut().keep();
     }
 

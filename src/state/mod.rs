@@ -10,6 +10,7 @@
 //! ```
 
 mod buffer;
+pub mod deferred;
 pub mod held;
 pub mod notes;
 mod records;

@@ -11,9 +11,9 @@ use crate::schema::crr::slot;
 use crate::schema::triggers::COLUMNS_PER_SET;
 use crate::schema::{Crr, Key, late};
 use crate::sqlite::value::Arguments;
-use crate::state::State;
 use crate::state::deferred::{ColumnSet, Deferred};
 use crate::state::notes::Note;
+use crate::state::{Reported, State};
 use std::rc::Rc;
 
 const LOCAL: SiteOrdinal = SiteOrdinal::LOCAL;
@@ -28,20 +28,24 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
             "the crsql_capture functions are for the triggers that crsql_as_crr makes; don't call them".to_owned(),
         ));
     }
-    if arguments.integer(0) != state.database()? {
-        return Err(Error::Table(
-            "this replicated table is not one of the main database: its writes can be recorded only where its \
-             file is opened as main; open it on a connection of its own"
-                .to_owned(),
-        ));
-    }
-    let crr = state.table(TableId(arguments.integer(1)))?.ok_or_else(|| {
-        Error::Table(
-            "this table has lost capture triggers, so that its writes can't all be recorded; call crsql_check() to \
-             see which it is, and crsql_adopt('table') to mend it"
-                .to_owned(),
-        )
-    })?;
+    let id = TableId(arguments.integer(1));
+    let crr = match state.table_of_trigger(arguments.integer(0), id)? {
+        Reported::Table(crr) => crr,
+        Reported::Elsewhere => {
+            return Err(Error::Table(
+                "this replicated table is not one of the main database: its writes can be recorded only where its \
+                 file is opened as main; open it on a connection of its own"
+                    .to_owned(),
+            ));
+        }
+        Reported::Lost => {
+            return Err(Error::Table(
+                "this table has lost capture triggers, so that its writes can't all be recorded; call \
+                 crsql_check() to see which it is, and crsql_adopt('table') to mend it"
+                    .to_owned(),
+            ));
+        }
+    };
     Ok((crr, arguments.from(IDENTITY_ARGUMENTS)))
 }
 

@@ -13,11 +13,17 @@ use std::cell::RefCell;
 pub struct Statement {
     handle: *mut sqlite3_stmt,
     connection: Connection,
+    /// Whether it was stepped since it was last reset
+    is_started: bool,
 }
 
 impl Statement {
     pub(super) fn new(handle: *mut sqlite3_stmt, connection: Connection) -> Statement {
-        Statement { handle, connection }
+        Statement {
+            handle,
+            connection,
+            is_started: false,
+        }
     }
 
     pub(super) fn handle(&self) -> *mut sqlite3_stmt {
@@ -78,6 +84,7 @@ impl Statement {
 
     /// Goes to the next row; false at the end, where the statement is reset. An error resets it too.
     pub fn step(&mut self) -> Result<bool> {
+        self.is_started = true;
         // SAFETY: the statement is live.
         match unsafe { call!(step(self.handle)) } {
             api::SQLITE_ROW => Ok(true),
@@ -95,8 +102,10 @@ impl Statement {
 
     /// Makes the statement ready to run again.
     pub fn reset(&mut self) {
-        // SAFETY: the statement is live. The code repeats the error of the last step.
-        unsafe { call!(reset(self.handle)) };
+        if std::mem::take(&mut self.is_started) {
+            // SAFETY: the statement is live. The code repeats the error of the last step.
+            unsafe { call!(reset(self.handle)) };
+        }
     }
 
     /// Binds the parameters, runs the statement to its end and gives the number of rows it changed.
@@ -126,21 +135,23 @@ impl Statement {
         values: impl IntoIterator<Item = ValueRef<'a>>,
         work: impl FnOnce(&mut Statement) -> Result<T>,
     ) -> Result<T> {
-        struct Lent<'s>(&'s mut Statement);
+        struct Lent<'s>(&'s mut Statement, usize);
         impl Drop for Lent<'_> {
             fn drop(&mut self) {
-                // SAFETY: the statement is live and reset.
-                unsafe { call!(clear_bindings(self.0.handle)) };
+                self.0.reset();
+                if self.1 > 0 {
+                    // SAFETY: the statement is live and reset.
+                    unsafe { call!(clear_bindings(self.0.handle)) };
+                }
             }
         }
-        let lent = Lent(self);
+        let mut lent = Lent(self, 0);
         for (index, value) in (1..).zip(values) {
+            lent.1 = index;
             // SAFETY: the values outlive this call ('a), and `Lent` clears the parameters at its end.
             unsafe { lent.0.bind_as(index, value, None)? };
         }
-        let outcome = work(lent.0);
-        lent.0.reset();
-        outcome
+        work(lent.0)
     }
 
     /// A column of the current row as an integer, by SQLite's conversion.

@@ -9,7 +9,7 @@ use crate::crdt::change::{DbVersion, Position, Seq, SiteOrdinal, TableId, VERSIO
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::Key;
-use crate::store::log::Run;
+use crate::store::log::{Appended, Run};
 use hashbrown::HashMap;
 
 /// Names the setting by which equal values are settled by site.
@@ -108,9 +108,14 @@ impl State {
 
     /// Makes sure that versions given out so far stay so when entries leave the log.
     pub fn keep_version_floor(&self) -> Result<()> {
-        let floor = self.store.last_version()?.to_sql();
+        self.set_version_floor(self.store.last_version()?)
+    }
+
+    /// Gives no version at or below this one out again.
+    pub fn set_version_floor(&self, floor: DbVersion) -> Result<()> {
+        self.store.appended.set(Appended::Unknown);
         self.store
-            .set_setting(VERSION_FLOOR, ValueRef::Integer(floor))
+            .set_setting(VERSION_FLOOR, ValueRef::Integer(floor.to_sql()))
     }
 
     /// Notes that a merge brought a change under this database's own id that was not known here: two files share
@@ -132,7 +137,10 @@ impl State {
         if let Some(clock) = self.transaction.borrow().clock {
             return Ok(clock);
         }
-        let committed = self.committed_version()?;
+        let committed = match self.is_enlisted.get() {
+            true => self.or_empty(|| self.seen_version.get(&self.store))?,
+            false => self.committed_version()?,
+        };
         let mut transaction = self.transaction.borrow_mut();
         let version = committed.next().max(transaction.version_wish);
         let clock = Clock {
@@ -394,6 +402,7 @@ impl State {
     pub fn on_begin(&self) {
         self.start_epoch();
         self.is_enlisted.set(true);
+        self.store.appended.take();
         *self.transaction.borrow_mut() = Transaction::default();
     }
 
@@ -403,8 +412,22 @@ impl State {
         self.flush_keeping_rowid()
     }
 
-    /// SQLite: the transaction is over.
-    pub fn on_end(&self) {
+    /// SQLite: the transaction was committed.
+    pub fn on_commit(&self) {
+        let before = self.transaction.borrow().clock.map(|clock| clock.committed);
+        self.seen_version.keep(&self.store, before);
+        self.on_end();
+        self.tables.borrow_mut().keep();
+    }
+
+    /// SQLite: the transaction was rolled back.
+    pub fn on_rollback(&self) {
+        self.seen_version.forget();
+        self.on_end();
+        self.forget_uncommitted_tables();
+    }
+
+    fn on_end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
         self.distrust_layout();
@@ -448,6 +471,7 @@ impl State {
     /// SQLite: the work since this savepoint is undone; the savepoint stays. The version and the seqs that
     /// were given out since stay given out.
     pub fn on_rollback_to(&self, index: i32) {
+        self.store.appended.set(Appended::Unknown);
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
         let outside = transaction

@@ -19,6 +19,9 @@ mod user_triggers;
 #[path = "capture/values.rs"]
 mod values;
 
+#[path = "capture/versions.rs"]
+mod versions;
+
 #[path = "capture/waiting.rs"]
 mod waiting;
 

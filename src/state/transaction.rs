@@ -108,14 +108,9 @@ impl State {
 
     /// Makes sure that versions given out so far stay so when entries leave the log.
     pub fn keep_version_floor(&self) -> Result<()> {
-        self.set_version_floor(self.store.last_version()?)
-    }
-
-    /// Gives no version at or below this one out again.
-    pub fn set_version_floor(&self, floor: DbVersion) -> Result<()> {
-        self.store.appended.set(Appended::Unknown);
+        let floor = self.store.last_version()?.to_sql();
         self.store
-            .set_setting(VERSION_FLOOR, ValueRef::Integer(floor.to_sql()))
+            .set_setting(VERSION_FLOOR, ValueRef::Integer(floor))
     }
 
     /// Notes that a merge brought a change under this database's own id that was not known here: two files share

@@ -212,7 +212,7 @@ pub enum Appended {
     Nothing,
     /// Entries, this version the latest
     Until(DbVersion),
-    /// Not known: some of it was undone, or versions were kept from coming again
+    /// Not known: some of it was undone
     Unknown,
 }
 

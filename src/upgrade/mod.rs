@@ -25,7 +25,7 @@ use crate::schema::Crr;
 use crate::schema::triggers::Phase;
 use crate::sqlite::value::Arguments;
 use crate::state::State;
-use crate::state::transaction::MERGE_EQUAL_VALUES;
+use crate::state::transaction::{MERGE_EQUAL_VALUES, VERSION_FLOOR};
 use crate::store::Store;
 use crate::store::foreign::Layout;
 use log::LogWriter;
@@ -98,7 +98,7 @@ fn take_over(state: &State, layout: &Layout) -> Result<Report> {
     let registered = register(state, &old)?;
     let latest = move_clocks(state, &registered, latest, &mut report)?;
     report.db_version = latest.to_sql();
-    state.set_version_floor(latest)?;
+    store.set_setting(VERSION_FLOOR, ValueRef::Integer(latest.to_sql()))?;
     if *layout == Layout::PerOrigin {
         sites::forget_stamps(store)?;
     }

@@ -109,7 +109,7 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
     let table = unsafe { &*pointer };
     let required = require!(table:
         bind_blob64, bind_double, bind_int64, bind_null, bind_text64, changes64,
-        clear_bindings, close_v2,
+        close_v2,
         column_int64,
         column_value, create_function_v2, create_module_v2, db_config, declare_vtab,
         errmsg, extended_errcode, file_control, finalize, free, last_insert_rowid, malloc64, next_stmt, open_v2, prepare_v3, randomness, reset,

@@ -135,23 +135,17 @@ impl Statement {
         values: impl IntoIterator<Item = ValueRef<'a>>,
         work: impl FnOnce(&mut Statement) -> Result<T>,
     ) -> Result<T> {
-        struct Lent<'s>(&'s mut Statement, usize);
-        impl Drop for Lent<'_> {
-            fn drop(&mut self) {
-                self.0.reset();
-                if self.1 > 0 {
-                    // SAFETY: the statement is live and reset.
-                    unsafe { call!(clear_bindings(self.0.handle)) };
-                }
-            }
-        }
-        let mut lent = Lent(self, 0);
+        let mut lent = Lent {
+            statement: self,
+            first: 0,
+            last: 0,
+        };
         for (index, value) in (1..).zip(values) {
-            lent.1 = index;
-            // SAFETY: the values outlive this call ('a), and `Lent` clears the parameters at its end.
-            unsafe { lent.0.bind_as(index, value, None)? };
+            lent.note(index, value);
+            // SAFETY: the values outlive this call ('a), and `Lent` takes them back at its end.
+            unsafe { lent.statement.bind_as(index, value, None)? };
         }
-        work(lent.0)
+        work(lent.statement)
     }
 
     /// A column of the current row as an integer, by SQLite's conversion.
@@ -174,6 +168,44 @@ impl Statement {
         // which borrows it mutably. SQLite calls us under the mutex of the connection, as a value must be
         // read; taking it once instead of for each part of the value is much of the time of a scan.
         unsafe { read(call!(column_value(self.handle, column as i32))) }
+    }
+}
+
+/// Parameters whose bytes SQLite did not copy. They are taken back one by one: `sqlite3_clear_bindings` makes newer
+/// versions of SQLite compile a statement anew whose plan might be another one for other values.
+struct Lent<'s> {
+    statement: &'s mut Statement,
+    /// Which of the first 64 parameters have bytes
+    first: u64,
+    /// The last that has bytes
+    last: usize,
+}
+
+impl Lent<'_> {
+    fn note(&mut self, index: usize, value: ValueRef<'_>) {
+        if matches!(value, ValueRef::Text(_) | ValueRef::Blob(_)) {
+            self.first |= 1_u64.checked_shl(index as u32 - 1).unwrap_or_default();
+            self.last = index;
+        }
+    }
+
+    fn take_back(&mut self, index: usize) {
+        // SAFETY: the statement is live and reset, and has a parameter of this index.
+        unsafe { call!(bind_null(self.statement.handle, index as i32)) };
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.statement.reset();
+        let mut rest = self.first;
+        while rest != 0 {
+            self.take_back(rest.trailing_zeros() as usize + 1);
+            rest &= rest - 1;
+        }
+        for index in 65..=self.last {
+            self.take_back(index);
+        }
     }
 }
 

@@ -230,11 +230,11 @@ fn write(
         seq: first.seq.plus(events - 1),
         ..first
     };
-    let cell = (incoming.crr.columns[*index].id, version);
-    held.clock.set_cells(at, site, std::iter::once(cell));
+    let column = incoming.crr.columns[*index].id;
+    held.clock.set_cell(at, site, column, version);
     held.is_dirty = true;
     if let Some(default) = &incoming.crr.columns[*index].late {
-        held.note_late(cell.0, late::holds(value.as_ref(), default));
+        held.note_late(column, late::holds(value.as_ref(), default));
     }
     Ok(events as i64)
 }

@@ -172,7 +172,7 @@ impl Fleet<'_> {
     /// Somebody noticed that files share a site id: all but the first of them get their own. Cursors mean nothing by then,
     /// so that everybody is made equal, and all cursors begin there.
     pub fn end_sharing(&mut self, random: &mut Random) -> Outcome {
-        if !std::mem::take(&mut self.is_tainted) {
+        if !self.is_tainted {
             return Ok(());
         }
         for node in std::mem::take(&mut self.sharing) {
@@ -189,22 +189,29 @@ impl Fleet<'_> {
         } else {
             self.tell_everything(random)?;
         }
-        self.forget_cursors();
+        self.have_seen_all();
+        self.begin_cursors();
+        self.is_tainted = false;
         Ok(())
     }
 
-    /// All replicas are equal: whatever anybody has, everybody has.
-    fn forget_cursors(&mut self) {
-        let count = self.stations.len();
+    /// All replicas are equal: whatever anybody has seen, everybody has.
+    pub fn have_seen_all(&mut self) {
         let mut extent = Extent::new();
         for station in &self.stations {
             extent.extend(known(station.seen.extent().0, &extent));
         }
+        for station in &mut self.stations {
+            station.seen.cover(&extent);
+        }
+    }
+
+    fn begin_cursors(&mut self) {
+        let count = self.stations.len();
         let ends: Vec<_> = (0..count)
             .map(|node| (self.site(node), self.model(node).db_version()))
             .collect();
         for (node, station) in self.stations.iter_mut().enumerate() {
-            station.seen.cover(&extent);
             station.received.clear();
             station.acknowledged.clear();
             for (other, (site, version)) in ends.iter().enumerate() {
@@ -231,10 +238,22 @@ impl Fleet<'_> {
                     seed: random.next(),
                 };
                 fleet.world.deliver(to, &delivery, None)?;
+                fleet.heard_everything(to, from);
                 fleet.check(to)?;
             }
             Ok(())
         })
+    }
+
+    fn heard_everything(&mut self, to: usize, from: usize) {
+        let (extent, is_whole) = self.stations[from].seen.extent();
+        let holds_back = !self.model(from).schema.parked.is_empty();
+        let seen = &mut self.stations[to].seen;
+        if is_whole && !holds_back {
+            seen.cover(&extent);
+        } else {
+            seen.touch(&extent);
+        }
     }
 
     /// Rounds of an exchange until one brings nothing new.

@@ -143,6 +143,7 @@ impl Fleet<'_> {
             let nodes = &self.world.nodes;
             same_end(&nodes[0], &nodes[node]).map_err(|error| format!("settled, and {error}"))?;
         }
+        self.have_seen_all();
         Ok(())
     }
 }

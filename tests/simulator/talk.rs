@@ -120,10 +120,15 @@ impl Fleet<'_> {
 }
 
 fn cell(column: &str, version: i64, value: &Value) -> String {
+    let value = match value {
+        // 0.0 and -0.0 are one value.
+        Value::Real(real) => Value::Real(real + 0.0),
+        other => other.clone(),
+    };
     format!(
         "{} {version} {}",
         column.to_ascii_lowercase(),
-        sql::literal(value)
+        sql::literal(&value)
     )
 }
 

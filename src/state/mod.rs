@@ -10,11 +10,13 @@
 //! ```
 
 mod buffer;
+pub mod deferred;
 pub mod held;
 pub mod notes;
 mod records;
 pub mod registry;
 pub mod rows;
+mod seen;
 pub mod tables;
 pub mod transaction;
 
@@ -29,6 +31,7 @@ use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
 use crate::unique::Unique;
+use seen::SeenVersion;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
@@ -45,6 +48,17 @@ enum Standing {
     Foreign,
 }
 
+/// What a trigger reports on.
+#[derive(Debug)]
+pub enum Reported {
+    /// A replicated table
+    Table(Rc<Crr>),
+    /// One that is no replicated table any more
+    Lost,
+    /// One of another database
+    Elsewhere,
+}
+
 /// The state of one connection.
 #[derive(Debug)]
 pub struct State {
@@ -58,7 +72,11 @@ pub struct State {
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
     epoch: Cell<u64>,
+    commits: Cell<u64>,
+    /// The transaction in which the triggers were looked at while nobody wrote to the temporary schema
+    quiet_temp_since: Cell<Option<u64>>,
     tables: RefCell<Tables>,
+    seen_version: SeenVersion,
     transaction: RefCell<Transaction>,
     on_drop: fn(Connection),
 }
@@ -80,7 +98,10 @@ impl State {
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
             epoch: Cell::new(0),
+            commits: Cell::new(0),
+            quiet_temp_since: Cell::new(None),
             tables: RefCell::default(),
+            seen_version: SeenVersion::default(),
             transaction: RefCell::default(),
             on_drop,
         }
@@ -210,6 +231,20 @@ impl State {
     /// A replicated table by id.
     pub fn table(&self, id: TableId) -> Result<Option<Rc<Crr>>> {
         self.verify_tables()?;
+        self.verified_table(id)
+    }
+
+    /// The table that a trigger reports on, by the numbers that it carries.
+    pub fn table_of_trigger(&self, database: i64, id: TableId) -> Result<Reported> {
+        self.verify_tables()?;
+        if self.identity.borrow().database != database {
+            return Ok(Reported::Elsewhere);
+        }
+        let table = self.verified_table(id)?;
+        Ok(table.map_or(Reported::Lost, Reported::Table))
+    }
+
+    fn verified_table(&self, id: TableId) -> Result<Option<Rc<Crr>>> {
         let known = self.tables.borrow().by_id(id);
         match known {
             Some(crr) => Ok(Some(crr)),
@@ -262,9 +297,9 @@ impl State {
         }
     }
 
-    /// The schema that is known was committed.
-    pub fn keep_tables(&self) {
-        self.tables.borrow_mut().keep();
+    /// How many transactions that wrote to replicated tables were committed.
+    pub fn commits(&self) -> u64 {
+        self.commits.get()
     }
 
     /// Forgets a schema that may have been rolled back.
@@ -299,18 +334,29 @@ impl State {
         if let Some(known) = self.tables.borrow().known_other_triggers() {
             return Ok(known);
         }
+        let is_enlisted = self.is_enlisted.get();
+        let is_written = self.store.connection.is_writing(c"temp");
+        // A temporary schema that changes is being written until the transaction ends.
+        let was_quiet = self.quiet_temp_since.get() == Some(self.epoch());
+        let latest = (was_quiet && !is_written)
+            .then(|| self.tables.borrow().latest_other_triggers())
+            .flatten();
+        if let Some(known) = latest {
+            self.tables.borrow_mut().keep_triggers_checked();
+            return Ok(known);
+        }
         let version = self.store.temp_version()?;
         let latest = self.tables.borrow().other_triggers_at(version);
         let has_other_triggers = match latest {
             Some(known) => known,
             None => tables::has_other_triggers(&self.store)?,
         };
-        let is_heard = latest.is_some()
-            || self.is_enlisted.get()
-            || !self.store.connection.is_writing(c"temp");
+        let is_heard = latest.is_some() || is_enlisted || !is_written;
         self.tables
             .borrow_mut()
             .note_triggers(has_other_triggers, is_heard.then_some(version));
+        let is_quiet = is_enlisted && !is_written;
+        self.quiet_temp_since.set(is_quiet.then_some(self.epoch()));
         Ok(has_other_triggers)
     }
 

@@ -53,7 +53,17 @@ impl Tables {
         self.are_triggers_checked.then_some(self.has_other_triggers)
     }
 
-    /// The same, if it is known for this version of the temporary schema.
+    /// The same as it was last found, if it is known for which version of the temporary schema.
+    pub fn latest_other_triggers(&self) -> Option<bool> {
+        self.temp_version.map(|_| self.has_other_triggers)
+    }
+
+    /// What is known of the application's triggers holds in the running statement.
+    pub fn keep_triggers_checked(&mut self) {
+        self.are_triggers_checked = true;
+    }
+
+    /// Whether the application has triggers, if that is known for this version of the temporary schema.
     pub fn other_triggers_at(&self, temp_version: i64) -> Option<bool> {
         let is_known = self.temp_version == Some(temp_version);
         is_known.then_some(self.has_other_triggers)

@@ -196,7 +196,15 @@ fn no_peer_can_use_up_the_versions() {
     assert_eq!(apply(&b, &greatest.bytes()), Ok(1));
     run(
         &b,
-        "UPDATE t SET a = 'mine'; INSERT INTO t VALUES (2, 2, 2)",
+        "UPDATE t SET b = 'mine'; INSERT INTO t VALUES (2, 2, 2)",
+    );
+    // What counts no further is refused here, as peers would refuse it: more in tests/bad_input/bounds.rs.
+    let refused = b.execute_batch("UPDATE t SET a = 'mine' WHERE id = 1");
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("can't be written again")
     );
     assert!(number(&b, "SELECT crsql_db_version()") < 10);
     assert_eq!(rows(&b, "SELECT a FROM t WHERE id = 1").len(), 1);

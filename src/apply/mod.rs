@@ -6,6 +6,8 @@
 pub mod changeset;
 mod incoming;
 pub mod parked;
+pub mod slices;
+pub mod states;
 mod whole;
 
 use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};
@@ -23,16 +25,6 @@ use incoming::{Incoming, Received};
 
 pub use incoming::Row;
 use std::rc::Rc;
-
-/// The table and the key that a change is about; none if the table is not here.
-pub fn identify(state: &State, row: &Row<'_>) -> Result<Option<(Rc<Crr>, Key)>> {
-    Ok(match incoming::read(state, row)? {
-        Received::Change(change) | Received::UnknownColumn(change, _) => {
-            Some((change.crr, change.key))
-        }
-        Received::UnknownTable(_) => None,
-    })
-}
 
 /// Merges one change; 0 if it was ignored or parked, else a number that is not 0.
 pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
@@ -238,11 +230,11 @@ fn write(
         seq: first.seq.plus(events - 1),
         ..first
     };
-    let cell = (incoming.crr.columns[*index].id, version);
-    held.clock.set_cells(at, site, std::iter::once(cell));
+    let column = incoming.crr.columns[*index].id;
+    held.clock.set_cell(at, site, column, version);
     held.is_dirty = true;
     if let Some(default) = &incoming.crr.columns[*index].late {
-        held.note_late(cell.0, late::holds(value.as_ref(), default));
+        held.note_late(column, late::holds(value.as_ref(), default));
     }
     Ok(events as i64)
 }

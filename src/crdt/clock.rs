@@ -108,6 +108,24 @@ fn encoding() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<RECORD_BYTES_MAX>()
 }
 
+/// The bytes of a record, in place of what `bytes` holds.
+pub(super) fn encode_into(
+    bytes: &mut Vec<u8>,
+    base: Base,
+    sentinel: Option<Entry>,
+    groups: &[Group],
+) {
+    let stored = Stored {
+        base,
+        sentinel,
+        groups: Cow::Borrowed(groups),
+    };
+    bytes.clear();
+    bytes.push(FORMAT);
+    let written = bincode::serde::encode_into_std_write(&stored, bytes, encoding());
+    debug_assert!(written.is_ok(), "a record of integers always encodes");
+}
+
 impl RowClock {
     /// A row never heard of.
     pub fn unknown() -> RowClock {
@@ -245,7 +263,20 @@ impl RowClock {
                     offset,
                 });
             }
-            None => self.set_cells(at, site, std::iter::once((column, version))),
+            None => {
+                let entry = Entry {
+                    at,
+                    site,
+                    is_logged: false,
+                    is_open: true,
+                };
+                let cells = vec![CellClock {
+                    column,
+                    version,
+                    offset: 0,
+                }];
+                self.groups.push(Group { entry, cells });
+            }
         }
     }
 
@@ -349,15 +380,8 @@ impl RowClock {
 
     /// The bytes of the record.
     pub fn encode(&self) -> Vec<u8> {
-        let stored = Stored {
-            base: self.base,
-            sentinel: self.sentinel,
-            groups: Cow::Borrowed(&self.groups),
-        };
         let mut bytes = Vec::with_capacity(32);
-        bytes.push(FORMAT);
-        let written = bincode::serde::encode_into_std_write(&stored, &mut bytes, encoding());
-        debug_assert!(written.is_ok(), "a record of integers always encodes");
+        encode_into(&mut bytes, self.base, self.sentinel, &self.groups);
         bytes
     }
 

@@ -247,6 +247,47 @@ fn own_changes_that_are_not_known_show_a_copy_and_echoes_do_not() {
     assert_same(&restored, &peer, &["t", "p"], "restored");
 }
 
+/// As above, however the changes come back.
+#[test]
+fn own_changes_in_changesets_and_messages_show_a_copy_too() {
+    let by_changeset = |from: &Connection, to: &Connection| {
+        let data = one::<Vec<u8>>(from, "SELECT crsql_changeset(0)");
+        let won = to.query_row("SELECT crsql_apply(?1)", [data], |row| row.get::<_, i64>(0));
+        won.expect("applied");
+    };
+    let by_message = |from: &Connection, to: &Connection| {
+        let mut message = Some(one::<Vec<u8>>(from, "SELECT crsql_reconcile()"));
+        let mut listeners = [to, from].into_iter().cycle();
+        while let Some(said) = message {
+            let listener = listeners.next().expect("a listener");
+            let answer = listener.query_row("SELECT crsql_reconcile(?1)", [said], |row| row.get(0));
+            message = answer.expect("an answer");
+        }
+    };
+    let ways: [&dyn Fn(&Connection, &Connection); 2] = [&by_changeset, &by_message];
+    for way in ways {
+        let directory = scratch_dir();
+        let original = open(directory.join("original.db"));
+        prepared(&original);
+        let peer = empty_replica(&original, &["t", "p"]);
+        way(&original, &peer);
+        exec(&peer, "UPDATE t SET b = 77; UPDATE p SET a = 78");
+        way(&peer, &original);
+        way(&peer, &original);
+        assert_clean(&original, "echoes");
+        let backup = directory.join("backup.db");
+        exec(&original, &format!("VACUUM INTO '{}'", backup.display()));
+        exec(
+            &original,
+            "INSERT INTO t VALUES (10, 'after the backup', 1); UPDATE t SET b = 5",
+        );
+        way(&original, &peer);
+        let restored = open(&backup);
+        way(&peer, &restored);
+        assert_eq!(problems(&restored), ["||site id used elsewhere"]);
+    }
+}
+
 #[test]
 fn changes_without_an_author_are_no_sign_of_a_copy() {
     let connection = open_memory();

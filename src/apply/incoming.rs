@@ -32,19 +32,16 @@ pub(super) struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    /// Whether the change, as it was not known here, shows that another file has this database's id: it knows all
-    /// that it wrote, but for what it forgot.
+    /// Whether the change, as it was not known here, shows that another file has this database's id. It knows all
+    /// that it wrote, but for the cells of columns that were dropped: a column that rows got later, under an id
+    /// that has run ahead of its place, may have had a namesake.
     pub(super) fn is_sign_of_copy(&self) -> bool {
-        let cell = self.cell.as_ref();
-        self.is_signed_as_own && !cell.is_some_and(|(index, _)| may_be_forgotten(&self.crr, *index))
+        let is_new = |(index, _): &(usize, Value)| {
+            let column = &self.crr.columns[*index];
+            column.late.is_some() && column.id.0 as usize > *index
+        };
+        self.is_signed_as_own && !self.cell.as_ref().is_some_and(is_new)
     }
-}
-
-/// Whether cells of a column may have been written here and forgotten, as a column of its name was dropped. A
-/// column that rows got later may have had such a namesake if its id has run ahead of its place.
-pub(super) fn may_be_forgotten(crr: &Crr, index: usize) -> bool {
-    let column = crr.columns.get(index);
-    column.is_some_and(|column| column.late.is_some() && column.id.0 as usize > index)
 }
 
 /// A row of `crsql_changes` as values, by the indexes of `change::column`.

@@ -2,7 +2,6 @@
 
 use super::fit::{is_stored_form, run_set, with_key_values};
 use super::{Fitting, Merging, Place};
-use crate::apply::incoming::may_be_forgotten;
 use crate::apply::{delete_row, wins_tie};
 use crate::crdt::change::{CausalLength, Claim, ColumnVersion, SiteOrdinal};
 use crate::crdt::changeset::CellRead;
@@ -93,7 +92,6 @@ impl Merging<'_> {
         let site = self.ordinal(fitting)?;
         let count = row.cells.len() as i64;
         self.won += count;
-        self.unforgotten += count;
         self.events += count;
         let is_pristine = |cell: &CellRead<'_>| cell.version == ColumnVersion::FIRST;
         if place.is_whole && !crr.has_late() && row.cells.iter().all(is_pristine) {
@@ -170,11 +168,7 @@ impl Merging<'_> {
         if self.write_row(fitting, held, &decided)? {
             held.exists = decided.exists;
             held.is_dirty = true;
-            let index = |place: &usize| fitting.columns.get(*place).copied();
-            let winners = decided.winners.iter().filter_map(index);
-            let forgotten = winners.filter(|index| may_be_forgotten(fitting.crr, *index));
             self.won += decided.won;
-            self.unforgotten += decided.won - forgotten.count() as i64;
             self.events += decided.events;
         } else {
             (held.clock, held.late) = before;

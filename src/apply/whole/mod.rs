@@ -50,8 +50,6 @@ pub(super) struct Merging<'s> {
     keeps_equal: bool,
     /// Changes that won
     pub(super) won: i64,
-    /// As `won`, without cells that this database may have written once and forgotten
-    unforgotten: i64,
     /// As `won`, with a revival counted as one more
     events: i64,
 }
@@ -100,7 +98,6 @@ impl<'s> Merging<'s> {
             targets: Vec::new(),
             keeps_equal: false,
             won: 0,
-            unforgotten: 0,
             events: 0,
         })
     }
@@ -215,9 +212,9 @@ impl<'s> Merging<'s> {
             Some(site) => self.state.is_own_site(site)?,
             None => false,
         };
-        let before = self.unforgotten;
+        let before = self.won;
         self.merge_signed(target, row, site.filter(|_| !is_own))?;
-        if is_own && self.unforgotten > before {
+        if is_own && self.won > before {
             self.state.note_own_change_from_elsewhere()?;
         }
         Ok(())
@@ -346,9 +343,7 @@ impl<'s> Merging<'s> {
             Received::UnknownColumn(of_row, unknown) => {
                 parked::check(self.state, &unknown)?;
                 // It has counted its events itself.
-                let won = i64::from(merge_change(self.state, &of_row)? > 0);
-                self.won += won;
-                self.unforgotten += won;
+                self.won += i64::from(merge_change(self.state, &of_row)? > 0);
                 if unknown.cl.is_live() {
                     parked::park(self.state, &unknown, values[column::VAL])?;
                 }

@@ -48,6 +48,9 @@ mod code {
     pub(super) const INTERRUPT: i32 = 9;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const CONSTRAINT_PRIMARYKEY: i32 = CONSTRAINT | 6 << 8;
+    pub(super) const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | 8 << 8;
+    pub(super) const CONSTRAINT_ROWID: i32 = CONSTRAINT | 10 << 8;
     pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
 }
@@ -84,6 +87,14 @@ impl Error {
         matches!(
             self.code() & 0xff,
             code::BUSY | code::LOCKED | code::READONLY
+        )
+    }
+
+    /// Whether the key of a row, or another value that must be unique, is there already.
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self.code(),
+            code::CONSTRAINT_PRIMARYKEY | code::CONSTRAINT_ROWID | code::CONSTRAINT_UNIQUE
         )
     }
 

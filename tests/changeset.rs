@@ -8,6 +8,8 @@
 
 #[path = "changeset/apply.rs"]
 mod apply;
+#[path = "changeset/batches.rs"]
+mod batches;
 #[path = "changeset/hostile.rs"]
 mod hostile;
 #[path = "changeset/parts.rs"]

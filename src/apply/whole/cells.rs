@@ -85,23 +85,19 @@ impl Merging<'_> {
             )
         })?;
         state.settle();
-        let Some(first) = row.cells.first().filter(|_| is_written) else {
+        if !is_written || row.cells.is_empty() {
             return Ok(false);
-        };
+        }
+        let is_pristine = |cell: &CellRead<'_>| cell.version == ColumnVersion::FIRST;
+        if place.is_whole && !crr.has_late() && row.cells.iter().all(is_pristine) {
+            self.log_new(crr, &fitting.key, row)?;
+            return Ok(true);
+        }
         state.take_note(crr.id, &fitting.key);
-        let site = self.ordinal(fitting)?;
+        let site = self.ordinal(row.site)?;
         let count = row.cells.len() as i64;
         self.won += count;
         self.events += count;
-        let is_pristine = |cell: &CellRead<'_>| cell.version == ColumnVersion::FIRST;
-        if place.is_whole && !crr.has_late() && row.cells.iter().all(is_pristine) {
-            let at = state.keep(state.plan_merged(row.version, first.seq, 1)?);
-            state.pass(at, crr.insert_stride());
-            state
-                .log_first_insert(crr, &fitting.key, at, site)
-                .inspect_err(|_| state.doom())?;
-            return Ok(true);
-        }
         let mut held = HeldRow {
             crr: Rc::clone(crr),
             key: fitting.key.clone(),
@@ -233,7 +229,7 @@ impl Merging<'_> {
         }
         let (state, row) = (self.state, fitting.row);
         let cell = row.cells.get(place);
-        let site = self.ordinal(fitting)?;
+        let site = self.ordinal(row.site)?;
         decided.won += 1;
         decided.events += 1;
         if matches!(

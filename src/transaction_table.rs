@@ -64,8 +64,7 @@ impl Table for TransactionTable {
     }
 
     fn rollback(&self) {
-        self.state.on_end();
-        self.state.forget_uncommitted_tables();
+        self.state.on_rollback();
     }
 
     fn savepoint(&self, index: i32) -> Result<()> {

@@ -55,7 +55,9 @@ pub fn reconcile(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         // The other side has said that it is done.
         (_, ValueRef::Null) => return Ok(Value::Null),
         (_, ValueRef::Blob(bytes)) => Some(Message::decode(bytes).map_err(|defect| {
-            Error::Usage(format!("this is no message of crsql_reconcile: {defect}"))
+            Error::Usage(format!(
+                "this is no message of crsql_reconcile: {defect}; begin anew with crsql_reconcile()"
+            ))
         })?),
         _ => return Err(usage()),
     };

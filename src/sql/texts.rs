@@ -296,6 +296,8 @@ texts! {
     CLOCK_PUT = "clock/put.sql";
     /// The greatest key with a record.
     CLOCK_LAST = "clock/last.sql";
+    /// Reads the records from a key on.
+    CLOCK_SCAN = "clock/scan.sql";
     /// Reads a row.
     ROW_GET = "table/get_row.sql";
     /// Reads rows in the order of their rowids.

@@ -146,6 +146,22 @@ impl Connection {
         }
     }
 
+    /// Moves whenever a transaction of this or another connection changed the main database; none where SQLite
+    /// can't tell. Counts for what this connection reads only while it is in a transaction.
+    pub fn data_version(self) -> Option<u32> {
+        let mut version = 0_u32;
+        // SAFETY: the handle is open, and this operation writes an unsigned int.
+        let code = unsafe {
+            call!(file_control(
+                self.0,
+                c"main".as_ptr(),
+                api::SQLITE_FCNTL_DATA_VERSION,
+                ptr::from_mut(&mut version).cast(),
+            ))
+        };
+        (code == api::SQLITE_OK).then_some(version)
+    }
+
     /// Rows changed since the connection was opened. Moves whenever a statement that changed rows ends.
     pub fn total_changes(self) -> i64 {
         // SAFETY: the handle is open.

@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::sql;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::{Connection, Statement};
+use log::Appended;
 use std::cell::Cell;
 
 /// The internal tables of one connection.
@@ -22,6 +23,8 @@ use std::cell::Cell;
 pub struct Store {
     /// The connection
     pub connection: Connection,
+    /// What the open transaction put into the log
+    pub appended: Cell<Appended>,
     statements: StatementCache,
     /// Whether the work runs inside a statement of the application that SQLite undoes whole
     is_within_statement: Cell<bool>,
@@ -112,6 +115,7 @@ impl Store {
     pub fn new(connection: Connection) -> Store {
         Store {
             connection,
+            appended: Cell::default(),
             statements: StatementCache::default(),
             is_within_statement: Cell::new(false),
         }

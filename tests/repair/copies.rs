@@ -299,6 +299,42 @@ fn changes_without_an_author_are_no_sign_of_a_copy() {
     assert_clean(&connection, "an import");
 }
 
+/// The database forgot what it wrote to a column that was dropped; peers did not.
+#[test]
+fn own_changes_of_a_column_that_was_dropped_are_no_sign_of_a_copy() {
+    let connection = open_memory();
+    prepared(&connection);
+    let peer = empty_replica(&connection, &["t", "p"]);
+    exec(&connection, "UPDATE t SET a = 'again' WHERE k = 1");
+    merge(&peer, &changes(&connection, 0));
+    let drop = "SELECT crsql_begin_alter('t'); ALTER TABLE t DROP COLUMN a; SELECT crsql_commit_alter('t')";
+    let add = "ALTER TABLE t ADD COLUMN a; SELECT crsql_as_crr('t')";
+    exec(&connection, drop);
+    // Before the column is there again they wait, and afterwards they are merged.
+    merge(&connection, &changes(&peer, 0));
+    exec(&connection, add);
+    assert_eq!(
+        one::<String>(&connection, "SELECT a FROM t WHERE k = 1"),
+        "again"
+    );
+    exec(&connection, drop);
+    exec(&connection, add);
+    merge(&connection, &changes(&peer, 0));
+    assert_eq!(
+        one::<String>(&connection, "SELECT a FROM t WHERE k = 1"),
+        "again"
+    );
+    assert_clean(&connection, "own changes are back");
+    // A column that was always there shows a copy.
+    let mut elsewhere = changes(&peer, 0)
+        .into_iter()
+        .find(|change| change.cid == "b" && change.site_id == site(&connection))
+        .expect("an own change");
+    elsewhere.col_version += 1;
+    merge(&connection, &[elsewhere]);
+    assert_eq!(problems(&connection), ["||site id used elsewhere"]);
+}
+
 #[test]
 fn a_row_of_the_own_site_that_is_gone_is_put_back_first() {
     let connection = open_memory();

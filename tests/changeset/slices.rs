@@ -2,9 +2,9 @@
 
 use super::support::{ScratchDir, open, scratch_dir};
 use super::{apply, changeset, number, replica, rows, run, stream};
-use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
-use crsql::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
-use crsql::crdt::value::ValueRef;
+use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crate::crdt::value::ValueRef;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, Result};
 use std::path::PathBuf;

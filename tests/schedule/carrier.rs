@@ -1,9 +1,9 @@
 //! Changes as a changeset, made here and not by the extension: of any selection, in any order.
 
-use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
-use crsql::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
-use crsql::crdt::key;
-use crsql::crdt::value::{Value as Stored, ValueRef};
+use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crate::crdt::key;
+use crate::crdt::value::{Value as Stored, ValueRef};
 
 use crate::model::replica::{Change, SENTINEL};
 use crate::model::value::Value;

@@ -236,6 +236,7 @@ impl Merging<'_> {
     pub(super) fn log_new(&mut self, crr: &Crr, key: &Key, row: &RowView<'_, '_>) -> Result<()> {
         let state = self.state;
         state.take_note(crr.id, key);
+        self.has_written_known = true;
         let site = self.ordinal(row.site)?;
         let count = row.cells.len() as i64;
         self.won += count;

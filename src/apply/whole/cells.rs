@@ -2,7 +2,7 @@
 
 use super::fit::{is_stored_form, run_set, with_key_values};
 use super::{Fitting, Merging, Place};
-use crate::apply::{delete_row, wins_tie};
+use crate::apply::{delete_row, incoming, wins_tie};
 use crate::crdt::change::{CausalLength, Claim, ColumnVersion, SiteOrdinal};
 use crate::crdt::changeset::CellRead;
 use crate::crdt::clock::RowClock;
@@ -119,7 +119,7 @@ impl Merging<'_> {
 
     /// Records a cell that won, at its place in the log.
     fn set_cell(
-        &self,
+        &mut self,
         fitting: &Fitting<'_, '_>,
         held: &mut HeldRow,
         cell: &CellRead<'_>,
@@ -132,6 +132,7 @@ impl Merging<'_> {
             return Ok(());
         };
         held.clock.set_cell(at, site, column.id, cell.version);
+        self.has_written_known |= !incoming::may_be_forgotten(fitting.crr, index);
         if let Some(default) = &column.late {
             let value = self.stored(cell.value, column.affinity)?;
             held.note_late(column.id, late::holds(value.as_ref(), default));
@@ -239,6 +240,7 @@ impl Merging<'_> {
             let seq = cell.map_or(row.seq, |cell| cell.seq);
             let at = state.keep(state.plan_merged(row.version, seq, 1)?);
             decided.exists = verdict != Verdict::Delete;
+            self.has_written_known = true;
             match decided.exists {
                 false => held.clock.start_over(row.cl, at, site),
                 true => {

@@ -62,6 +62,8 @@ pub(super) struct Merging<'s> {
     targets: Vec<Option<Target>>,
     sites: Vec<Option<SiteOrdinal>>,
     keeps_equal: bool,
+    /// Whether something of the latest row won that its author must know of
+    has_written_known: bool,
     /// Whether no trigger fires
     is_undisturbed: bool,
     /// Changes that won
@@ -113,6 +115,7 @@ impl<'s> Merging<'s> {
             header,
             targets: Vec::new(),
             keeps_equal: false,
+            has_written_known: false,
             is_undisturbed: !state.store.connection.runs_triggers()
                 && !state.has_other_triggers()?,
             won: 0,
@@ -237,8 +240,9 @@ impl<'s> Merging<'s> {
         let site = header.sites.get(row.site).map(Vec::as_slice);
         let is_own = self.is_own(row.site)?;
         let before = self.won;
+        self.has_written_known = false;
         self.merge_signed(target, row, site.filter(|_| !is_own))?;
-        if is_own && self.won > before {
+        if is_own && self.won > before && self.has_written_known {
             self.state.note_own_change_from_elsewhere()?;
         }
         Ok(())

@@ -133,10 +133,10 @@ fn a_large_transaction_of_the_origin_is_one_slice() {
     let noted = Arc::clone(&counts);
     b.update_hook(Some(
         move |_: rusqlite::hooks::Action, _: &str, table: &str, _| {
-            if table == "t" {
-                if let Some(last) = noted.lock().expect("not poisoned").last_mut() {
-                    *last += 1;
-                }
+            if let Some(last) = noted.lock().expect("not poisoned").last_mut()
+                && table == "t"
+            {
+                *last += 1;
             }
         },
     ))

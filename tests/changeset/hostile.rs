@@ -1,9 +1,9 @@
 //! Changesets that were damaged or made to do harm: an error names the defect, and the database stays as it was.
 
 use super::{apply, changeset, number, replica, rows, run};
-use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
-use crsql::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
-use crsql::crdt::value::ValueRef;
+use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crate::crdt::value::ValueRef;
 
 #[test]
 fn damaged_changesets_change_nothing() {

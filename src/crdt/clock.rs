@@ -81,6 +81,15 @@ pub struct RowClock {
     pub uncovered: Vec<ColumnId>,
 }
 
+/// A counter that a peer took so far that no later number is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsedUp {
+    /// The causal length of the row
+    Row,
+    /// The version of a column
+    Cell(ColumnId),
+}
+
 /// The stored part of a record; its causal length stands in a column of its own.
 #[derive(Serialize, Deserialize)]
 struct Stored<'a> {
@@ -171,6 +180,16 @@ impl RowClock {
     /// Whether a group lists the column.
     pub fn lists(&self, column: ColumnId) -> bool {
         self.find(column).is_some()
+    }
+
+    /// What the last write brought to a number that peers refuse.
+    pub fn used_up(&self) -> Option<UsedUp> {
+        if self.cl.is_used_up() {
+            return Some(UsedUp::Row);
+        }
+        let mut cells = self.groups.last()?.cells.iter();
+        let cell = cells.find(|cell| cell.version.is_used_up())?;
+        Some(UsedUp::Cell(cell.column))
     }
 
     /// Whether some entry tells of the row, given which columns there still are.

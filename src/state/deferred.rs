@@ -5,6 +5,7 @@
 //! meets the stored record when records are written, in the order of their keys, or when somebody asks for it.
 
 use super::State;
+use super::records::check_is_left;
 use crate::crdt::change::{ColumnId, ColumnVersion, Position, SiteOrdinal};
 use crate::crdt::clock::RowClock;
 use crate::crdt::value::ValueRef;
@@ -101,6 +102,7 @@ impl State {
             }
             Deferred::Update(..) => {}
         }
+        check_is_left(crr, key, &clock)?;
         clock.close();
         Ok(clock)
     }

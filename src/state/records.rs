@@ -6,10 +6,11 @@ use super::buffer::{Drained, RECORDS_BEFORE_SAVEPOINT_MAX, RECORDS_MAX};
 use super::deferred::{Deferred, Waiting};
 use super::{HeldRow, State};
 use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal, TableId};
-use crate::crdt::clock::{Entry, RowClock};
+use crate::crdt::clock::{Entry, RowClock, UsedUp};
 use crate::crdt::first_update::FirstUpdate;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
+use crate::sql::{self, quoted};
 use crate::store::log::Run;
 use std::rc::Rc;
 
@@ -111,6 +112,7 @@ impl State {
             // It is this replica that says so: whoever revived the row may not have heard of these cells.
             clock.set_cells(at, SiteOrdinal::LOCAL, cells);
         }
+        check_is_left(crr, key, &clock)?;
         clock.close();
         let mut transaction = self.transaction.borrow_mut();
         let waiting = Waiting::Clock(Box::new(clock));
@@ -358,4 +360,37 @@ impl State {
             .connection
             .keeping_last_insert_rowid(|| self.flush())
     }
+}
+
+/// Refuses a write here that no peer would accept: others took its counter to the end.
+pub(super) fn check_is_left(crr: &Crr, key: &Key, clock: &RowClock) -> Result<()> {
+    clock
+        .used_up()
+        .map_or(Ok(()), |used_up| Err(refusal(crr, key, used_up)))
+}
+
+fn refusal(crr: &Crr, key: &Key, used_up: UsedUp) -> Error {
+    let values = crr.key_values(key).unwrap_or_default();
+    let key = sql::join(
+        ", ",
+        values
+            .iter()
+            .map(|value| sql::value_literal(value.as_ref())),
+    );
+    let row = format!("the row of table {} with the key {key}", quoted(&crr.name));
+    Error::Table(match used_up {
+        UsedUp::Row => format!(
+            "{row} can't be made again: a peer took its causal length to 2^53, the most that can be sent; use another key"
+        ),
+        UsedUp::Cell(column) => {
+            let column = crr
+                .column_by_id(column)
+                .map_or("", |index| crr.columns[index].name.as_str());
+            format!(
+                "column {} of {row} can't be written again: a peer took its version to 2^53, the most that can be sent; \
+                 DELETE the row, then INSERT it anew",
+                quoted(column)
+            )
+        }
+    })
 }

@@ -5,7 +5,9 @@ use super::notes::{Note, Notes};
 use super::records::Bound;
 use super::tables::Tables;
 use super::{HeldRow, State};
-use crate::crdt::change::{DbVersion, Position, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX};
+use crate::crdt::change::{
+    DbVersion, Position, SEQ_FOLLOWED_MAX, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX,
+};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::Key;
@@ -94,6 +96,13 @@ impl Transaction {
         if !self.stale_tables.contains(&table) {
             self.stale_tables.push(table);
         }
+    }
+
+    fn count_savepoints_outside(&self, index: i32) -> usize {
+        let savepoints = self.savepoints.iter();
+        savepoints
+            .filter(|savepoint| savepoint.index < index)
+            .count()
     }
 }
 
@@ -210,9 +219,10 @@ impl State {
                 ..clock
             };
         }
+        let kept = Some(seq).filter(|seq| *seq <= SEQ_FOLLOWED_MAX);
         let at = Position {
             version: clock.version,
-            seq: clock.next_seq.max(seq),
+            seq: clock.next_seq.max(kept.unwrap_or_default()),
         };
         Ok(Planned {
             at,
@@ -412,6 +422,7 @@ impl State {
         let before = self.transaction.borrow().clock.map(|clock| clock.committed);
         self.seen_version.keep(&self.store, before);
         self.on_end();
+        self.commits.set(self.commits.get() + 1);
         self.tables.borrow_mut().keep();
     }
 
@@ -441,6 +452,10 @@ impl State {
             .connection
             .keeping_last_insert_rowid(|| self.write_before_savepoint())?;
         let mut transaction = self.transaction.borrow_mut();
+        // SQLite gives an index anew after it announced a savepoint that it then had no memory for.
+        let outside = transaction.count_savepoints_outside(index);
+        transaction.savepoints.truncate(outside);
+        transaction.clocks.release(outside);
         let savepoint = Savepoint {
             index,
             run: transaction.run.clone(),
@@ -469,11 +484,7 @@ impl State {
         self.store.appended.set(Appended::Unknown);
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
-        let outside = transaction
-            .savepoints
-            .iter()
-            .filter(|savepoint| savepoint.index < index)
-            .count();
+        let outside = transaction.count_savepoints_outside(index);
         let reached = transaction.savepoints.drain(outside..).next();
         let (run, rows_impacted, notes) = match reached {
             Some(savepoint) if savepoint.index == index => {

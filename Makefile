@@ -1,5 +1,6 @@
 # make        installs what is missing, builds dist/crsql.so and shows the demo
 # make test   builds and runs every test
+# make faults runs the tests of faults inside SQLite with every fault: hours. CRSQL_FAULTS=100 make faults: so many of each kind
 # The other targets: build, demo, lint, bench, clean.
 
 SHELL := /bin/bash
@@ -9,7 +10,7 @@ SHELL := /bin/bash
 # Where scripts/setup.sh puts Rust on a machine that has none.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all setup build demo test lint bench clean
+.PHONY: all setup build demo test faults lint bench clean
 
 all: setup
 	@$(MAKE) --no-print-directory demo
@@ -28,6 +29,9 @@ demo: build
 
 test: build
 	cargo test
+
+faults: build
+	CRSQL_FAULTS=$${CRSQL_FAULTS:-all} cargo test --test faults -- --nocapture
 
 lint:
 	cargo fmt --check

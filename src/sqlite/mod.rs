@@ -6,7 +6,6 @@ pub mod api;
 pub mod connection;
 pub mod created;
 pub mod function;
-mod memory;
 pub mod query;
 pub mod scratch;
 pub mod statement;

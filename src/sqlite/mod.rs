@@ -6,6 +6,9 @@ pub mod api;
 pub mod connection;
 pub mod created;
 pub mod function;
+pub mod guard;
+#[cfg(debug_assertions)]
+mod injection;
 pub mod query;
 pub mod scratch;
 pub mod statement;

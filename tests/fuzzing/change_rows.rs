@@ -6,7 +6,9 @@ use crsql::crdt::value::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::changesets::passes_on;
-use super::replica::{self, assert_captures, assert_clean, assert_sound, assert_state, digest, state};
+use super::replica::{
+    self, assert_captures, assert_clean, assert_sound, assert_state, digest, state,
+};
 use super::values::{self, Bound};
 use crate::schedule::random::Random;
 
@@ -17,7 +19,9 @@ type Row = [Value; 9];
 pub fn run(data: &[u8]) {
     let mut random = Random::from_bytes(data);
     let unknown = *random.pick(&["park", "park", "reject"]);
-    let rows: Vec<Row> = (0..random.between(1, 10)).map(|_| row(&mut random)).collect();
+    let rows: Vec<Row> = (0..random.between(1, 10))
+        .map(|_| row(&mut random))
+        .collect();
     let connection = prepared(unknown);
     let is_transaction = random.percent(30);
     if is_transaction {
@@ -68,10 +72,7 @@ fn prepared(unknown: &str) -> Connection {
 
 fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
     let values = params_from_iter(row.iter().cloned().map(Bound));
-    connection
-        .prepare_cached(INSERT)?
-        .execute(values)
-        .map(drop)
+    connection.prepare_cached(INSERT)?.execute(values).map(drop)
 }
 
 /// The same rows in another order make the same replica, unless a constraint refuses one that would lose later on.

@@ -6,7 +6,9 @@ use crsql::crdt::changeset::{CellWrite, Defect, Origin, Part, Reader, RowHead, W
 use crsql::crdt::value::{Value, ValueRef};
 use rusqlite::{Connection, Result};
 
-use super::replica::{self, assert_captures, assert_clean, assert_sound, assert_state, digest, state};
+use super::replica::{
+    self, assert_captures, assert_clean, assert_sound, assert_state, digest, state,
+};
 use super::values;
 use crate::schedule::random::Random;
 use crate::sealed;
@@ -56,7 +58,11 @@ fn made_up(random: &mut Random) -> Vec<u8> {
     let sites = [&[7; 16][..], &[8; 16], &[9], &[1; 17]];
     for _ in 0..random.between(1, 12) {
         let (name, keys, all) = replica::table(random);
-        let keys = if random.percent(4) { random.below(4) } else { keys };
+        let keys = if random.percent(4) {
+            random.below(4)
+        } else {
+            keys
+        };
         let table = writer.add_table(name, keys);
         let columns: Vec<u32> = all
             .iter()
@@ -69,7 +75,11 @@ fn made_up(random: &mut Random) -> Vec<u8> {
             .map(|_| (counter(random, 0), values::value(random)))
             .collect();
         // The last one is too long.
-        let sites = if random.percent(5) { &sites[..] } else { &sites[..3] };
+        let sites = if random.percent(5) {
+            &sites[..]
+        } else {
+            &sites[..3]
+        };
         let site = *random.pick(sites);
         let head = RowHead {
             site: writer.site(site),
@@ -77,12 +87,20 @@ fn made_up(random: &mut Random) -> Vec<u8> {
             seq: Seq(counter(random, 0)),
             cl: CausalLength(counter(random, 1)),
         };
-        let written = cells.iter().zip(0..).map(|((version, value), offset)| CellWrite {
-            version: ColumnVersion(*version),
-            offset,
-            value: value.as_ref(),
-        });
-        writer.push((table, &columns), head, key.iter().map(Value::as_ref), written);
+        let written = cells
+            .iter()
+            .zip(0..)
+            .map(|((version, value), offset)| CellWrite {
+                version: ColumnVersion(*version),
+                offset,
+                value: value.as_ref(),
+            });
+        writer.push(
+            (table, &columns),
+            head,
+            key.iter().map(Value::as_ref),
+            written,
+        );
         if random.percent(30) {
             writer.mark();
         }
@@ -91,7 +109,13 @@ fn made_up(random: &mut Random) -> Vec<u8> {
         version: DbVersion(counter(random, 1)),
         seq: Seq(counter(random, 0)),
     };
-    let part = *random.pick(&[Part::Whole, Part::Whole, Part::Whole, Part::More, Part::Last]);
+    let part = *random.pick(&[
+        Part::Whole,
+        Part::Whole,
+        Part::Whole,
+        Part::More,
+        Part::Last,
+    ]);
     writer.finish(last, part)
 }
 
@@ -103,8 +127,15 @@ fn read(bytes: &[u8]) -> std::result::Result<(i64, Part), Defect> {
     while let Some(mut chunk) = reader.next_chunk(&mut buffer)? {
         while let Some(row) = chunk.next_row()? {
             changes += row.cells.len().max(1) as i64;
-            let texts = row.key.iter().chain(row.cells.iter().map(|cell| &cell.value));
-            assert!(!texts.clone().any(|value| matches!(value, ValueRef::Real(real) if real.is_nan())));
+            let texts = row
+                .key
+                .iter()
+                .chain(row.cells.iter().map(|cell| &cell.value));
+            assert!(
+                !texts
+                    .clone()
+                    .any(|value| matches!(value, ValueRef::Real(real) if real.is_nan()))
+            );
         }
     }
     Ok((changes, part))

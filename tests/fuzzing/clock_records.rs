@@ -126,12 +126,20 @@ fn agree(clock: &RowClock, known: &Known) {
     for column in (0..COLUMNS).map(ColumnId) {
         let cell = known.cells.get(&column.0);
         let version = cell.map(|(version, ..)| ColumnVersion(*version));
-        assert_eq!(clock.column_version(column), version, "{column:?} of {clock:?}");
+        assert_eq!(
+            clock.column_version(column),
+            version,
+            "{column:?} of {clock:?}"
+        );
         let Some((1.., at, site)) = cell else {
             // Not written, or inherited and without a place.
             continue;
         };
-        assert_eq!(clock.column_site(column), Some(*site), "{column:?} of {clock:?}");
+        assert_eq!(
+            clock.column_site(column),
+            Some(*site),
+            "{column:?} of {clock:?}"
+        );
         let group = clock
             .groups
             .iter()

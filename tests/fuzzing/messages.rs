@@ -62,7 +62,11 @@ fn counter(random: &mut Random) -> u64 {
 
 /// A packed key that most often fits.
 fn packed(random: &mut Random, values: usize) -> Vec<u8> {
-    let values = if random.percent(3) { random.below(4) } else { values };
+    let values = if random.percent(3) {
+        random.below(4)
+    } else {
+        values
+    };
     let values: Vec<_> = (0..values).map(|_| values::value(random)).collect();
     key::pack(values.iter().map(|value| value.as_ref()))
 }

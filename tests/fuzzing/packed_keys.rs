@@ -24,7 +24,8 @@ pub fn run(data: &[u8]) {
         .map(|_| values::value(&mut random))
         .collect();
     let packed = key::pack(values.iter().map(Value::as_ref));
-    let is_text = |value: &Value| !matches!(value, Value::Text(text) if std::str::from_utf8(text).is_err());
+    let is_text =
+        |value: &Value| !matches!(value, Value::Text(text) if std::str::from_utf8(text).is_err());
     if values.iter().all(is_text) {
         let back = key::unpack(&packed).expect("what was packed");
         assert!(all_same(&back, &values), "{values:?}: {back:?}");
@@ -34,7 +35,11 @@ pub fn run(data: &[u8]) {
 }
 
 fn all_same(left: &[Value], right: &[Value]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(right)
+            .all(|(left, right)| same(left, right))
 }
 
 fn decode(data: &[u8]) {
@@ -51,7 +56,10 @@ fn decode(data: &[u8]) {
             let row = [&packed[..], data].concat();
             assert_eq!(key::split_first(&row), Ok((&packed[..], data)));
             if values.len() <= ARGUMENTS_MAX {
-                assert_eq!(CONNECTION.with(|connection| pack_by_sql(connection, values)), packed);
+                assert_eq!(
+                    CONNECTION.with(|connection| pack_by_sql(connection, values)),
+                    packed
+                );
             }
         }
         (Err(defect), Err(error)) => {

@@ -13,7 +13,11 @@ pub fn run(data: &[u8]) {
     let plan = generate::plan_of(Random::from_bytes(data), LENGTH, &shapes);
     let scratch = support::scratch_dir();
     let mut place = 0..;
-    shapes.retain(|_| place.next().is_some_and(|place| plan.shapes.contains(&place)));
+    shapes.retain(|_| {
+        place
+            .next()
+            .is_some_and(|place| plan.shapes.contains(&place))
+    });
     let outcome = World::new(&plan, shapes, Some(&scratch), true).and_then(|mut world| {
         let outcome = plan
             .steps

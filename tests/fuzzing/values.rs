@@ -21,9 +21,7 @@ pub fn value(random: &mut Random) -> Value {
 /// A whole number, often at a limit.
 pub fn integer(random: &mut Random) -> i64 {
     let limits = [0, 1, 53, 62, 63];
-    let limit = 1_i64
-        .checked_shl(*random.pick(&limits))
-        .unwrap_or_default();
+    let limit = 1_i64.checked_shl(*random.pick(&limits)).unwrap_or_default();
     let near = random.between(0, 2) as i64 - 1;
     match random.below(4) {
         0 => limit.wrapping_add(near),

@@ -197,4 +197,8 @@ fn serve(connection: Connection) -> bool {
 fn leave(connection: Connection) {
     let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
     served.remove(&(connection.handle() as usize));
+    if served.is_empty() {
+        // SQLite may unload the library now, and nobody frees what it still holds.
+        *served = HashSet::new();
+    }
 }

@@ -10,6 +10,10 @@ pub const COUNTER_MAX: i64 = 1 << 53;
 /// versions of another.
 pub const VERSION_FOLLOWED_MAX: DbVersion = DbVersion(1 << 52);
 
+/// A seq from outside above this one (2^52) is not kept: the seqs that follow it in the same transaction would soon be above
+/// `COUNTER_MAX`, and no peer would take them.
+pub const SEQ_FOLLOWED_MAX: Seq = Seq(1 << 52);
+
 /// Site ids are at most this long in bytes.
 pub const SITE_ID_BYTES_MAX: usize = 16;
 

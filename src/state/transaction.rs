@@ -5,7 +5,9 @@ use super::notes::{Note, Notes};
 use super::records::Bound;
 use super::tables::Tables;
 use super::{HeldRow, State};
-use crate::crdt::change::{DbVersion, Position, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX};
+use crate::crdt::change::{
+    DbVersion, Position, SEQ_FOLLOWED_MAX, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX,
+};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::Key;
@@ -207,9 +209,10 @@ impl State {
                 ..clock
             };
         }
+        let followed = if seq > SEQ_FOLLOWED_MAX { Seq(0) } else { seq };
         let at = Position {
             version: clock.version,
-            seq: clock.next_seq.max(seq),
+            seq: clock.next_seq.max(followed),
         };
         Ok(Planned {
             at,

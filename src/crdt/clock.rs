@@ -4,7 +4,9 @@
 //! announced by one log entry. What always holds: a column stands in at most one group, no group is empty,
 //! and every group that `superseded` does not name has its log entry. docs/design.md describes the bytes.
 
-use super::change::{CausalLength, ColumnId, ColumnVersion, Position, Seq, SiteOrdinal};
+use super::change::{
+    COUNTER_MAX, CausalLength, ColumnId, ColumnVersion, Position, Seq, SiteOrdinal,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -148,6 +150,13 @@ impl RowClock {
             (None, Base::PristineTo(end)) => (column.0 < end).then_some(ColumnVersion::FIRST),
             (None, Base::Unset) => None,
         }
+    }
+
+    /// Whether peers accept all counters of the row.
+    pub fn is_countable(&self) -> bool {
+        let is_counter = |number: u64| number <= COUNTER_MAX as u64;
+        let mut cells = self.groups.iter().flat_map(|group| &group.cells);
+        is_counter(self.cl.0) && cells.all(|cell| is_counter(cell.version.0))
     }
 
     /// Whether a group lists the column.

@@ -6,8 +6,9 @@ use super::buffer::{Drained, RECORDS_BEFORE_SAVEPOINT_MAX, RECORDS_MAX};
 use super::{HeldRow, State};
 use crate::crdt::change::{ColumnVersion, Position, SiteOrdinal, TableId};
 use crate::crdt::clock::RowClock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
+use crate::sql::quoted;
 use crate::store::log::Run;
 use std::rc::Rc;
 
@@ -83,6 +84,13 @@ impl State {
 
     /// Takes over the record of a row, to be written with others.
     pub fn save_clock(&self, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
+        if !clock.is_countable() {
+            return Err(Error::Table(format!(
+                "a row of table {} can't be written to: a peer set a counter of it to 2^53, the greatest there is; \
+                 delete the row and insert it again, or insert it under another key",
+                quoted(&crr.name)
+            )));
+        }
         if !clock.inherited.is_empty() {
             let columns = std::mem::take(&mut clock.inherited);
             let at = self.reserve(columns.len() as u64)?;

@@ -52,6 +52,7 @@ lint:
 
 bench: build
 	cargo bench --bench core
+	cargo bench --bench slices
 
 clean:
 	cargo clean

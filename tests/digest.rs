@@ -31,6 +31,8 @@ mod reconcile;
 mod schema;
 #[path = "support/sealed.rs"]
 mod sealed;
+#[path = "digest/unmatched.rs"]
+mod unmatched;
 #[path = "digest/upkeep.rs"]
 mod upkeep;
 #[path = "digest/world.rs"]

@@ -1,5 +1,7 @@
-//! The one guard through which SQLite calls us: a panic becomes an error instead of crossing into C.
+//! The one guard through which SQLite calls us: a panic becomes an error instead of crossing into C, and so does a value
+//! that could not be read.
 
+use super::memory;
 use crate::error::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,12 +15,14 @@ pub fn guard<T>(callback: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         super::injection::after();
         outcome
     };
-    catch_unwind(AssertUnwindSafe(watched)).unwrap_or_else(|panic| {
+    let outcome = catch_unwind(AssertUnwindSafe(watched)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("a panic without a message");
         Err(Error::Internal(format!("{callback}: {text}")))
-    })
+    });
+    memory::take()?;
+    outcome
 }

@@ -9,6 +9,7 @@ pub mod function;
 pub mod guard;
 #[cfg(debug_assertions)]
 mod injection;
+mod memory;
 pub mod query;
 pub mod scratch;
 pub mod statement;

@@ -202,46 +202,6 @@ fn no_peer_can_use_up_the_versions() {
     assert_eq!(rows(&b, "SELECT a FROM t WHERE id = 1").len(), 1);
 }
 
-/// A peer set a counter to the greatest that is accepted, and a local write counted on. From then on nobody accepted the
-/// changesets of this replica.
-#[test]
-fn a_counter_that_a_peer_used_up_is_not_counted_on() {
-    const USED_UP: &str =
-        "a row of table \"t\" can't be written to: a peer set a counter of it to 2^53";
-    let (b, c) = (replica(), replica());
-    let cell = Crafted {
-        cell_version: 1 << 53,
-        ..FITTING
-    };
-    let dead = Crafted {
-        cl: 1 << 53,
-        columns: &[],
-        key: &[ValueRef::Integer(2)],
-        ..FITTING
-    };
-    for greatest in [cell, dead] {
-        assert_eq!(apply(&b, &greatest.bytes()), Ok(1));
-    }
-    for refused in [
-        "UPDATE t SET a = 'mine' WHERE id = 1",
-        "UPDATE t SET id = 2 WHERE id = 1",
-        "INSERT OR REPLACE INTO t VALUES (1, 'mine', 1)",
-        "INSERT INTO t VALUES (2, 'mine', 1)",
-    ] {
-        let error = b.execute_batch(refused).unwrap_err().to_string();
-        assert!(error.contains(USED_UP), "{refused}: {error}");
-    }
-    let passed_on = |expected: &[&str]| {
-        apply(&c, &changeset(&b, 0)).expect("what this replica holds");
-        assert_eq!(rows(&b, "SELECT * FROM t"), expected);
-        assert_eq!(rows(&c, "SELECT * FROM t"), expected);
-    };
-    passed_on(&["Integer(1) Text([99, 114, 97, 102, 116, 101, 100]) Null"]);
-    run(&b, "UPDATE t SET b = 1; DELETE FROM t");
-    run(&b, "INSERT INTO t VALUES (1, 2, 3)");
-    passed_on(&["Integer(1) Integer(2) Integer(3)"]);
-}
-
 /// A peer sent a row whose seq was the greatest that is accepted. Its second cell was stamped with the next one, and from then
 /// on nobody accepted the changesets of the replica that had merged it.
 #[test]

@@ -31,12 +31,34 @@ impl World {
             let model = &self.nodes[to].model;
             changes.push(flawed(flaw, changes.last(), &mut random, model));
         }
-        self.merge(to, &changes, delivery.form)?;
+        let form = match delivery.form {
+            Form::Changeset | Form::Slices if flaw.is_some() || !self.knows_all(to, &changes) => {
+                Form::Select
+            }
+            Form::Slices if is_in_transaction => Form::Changeset,
+            form => form,
+        };
+        self.merge(to, &changes, form)?;
         if delivery.selection == Selection::SinceCursor && !is_in_transaction && flaw.is_none() {
             self.reach.met(Situation::PulledSinceCursor);
             self.nodes[to].cursors[delivery.from] = version;
         }
         self.check_impacted(to)
+    }
+
+    /// Is every change about a table and a column that the receiver has by this name? What is not waits, a row
+    /// at a time or a change at a time, in another order.
+    fn knows_all(&self, to: usize, changes: &[Change]) -> bool {
+        let model = &self.nodes[to].model;
+        changes.iter().all(|change| {
+            let Some(place) = model.find_table(&change.table) else {
+                return false;
+            };
+            let table = model.table(place);
+            let mut names = table.columns.iter().map(|column| &*column.name);
+            table.name == change.table
+                && (change.cid == SENTINEL || names.any(|name| name == change.cid))
+        })
     }
 
     /// The changes that the sender would send, and its version.
@@ -93,6 +115,11 @@ impl World {
             ),
             (delivery.form == Form::Select, Situation::DeliveredWhole),
             (
+                delivery.form == Form::Changeset,
+                Situation::DeliveredAsChangeset,
+            ),
+            (delivery.form == Form::Slices, Situation::DeliveredInSlices),
+            (
                 delivery.order != Order::AsSent,
                 Situation::DeliveredOutOfOrder,
             ),
@@ -109,14 +136,15 @@ impl World {
         }
     }
 
-    fn merge(&mut self, to: usize, changes: &[Change], form: Form) -> Outcome {
+    /// Merges changes, in the receiver's open transaction or else in one for each statement.
+    pub fn merge(&mut self, to: usize, changes: &[Change], form: Form) -> Outcome {
         if changes.is_empty() {
             return Ok(());
         }
         let statement_length = match form {
             Form::CellByCell => 1,
             Form::Rows(count) => count,
-            Form::Select => changes.len(),
+            Form::Select | Form::Changeset | Form::Slices => changes.len(),
         };
         let mut expected_effects = Vec::new();
         let mut is_refused = false;
@@ -209,7 +237,7 @@ impl World {
     }
 
     /// Merges what still waits for what is here after plain statements.
-    fn merge_parked(&mut self, node: usize) -> Outcome {
+    pub fn merge_parked(&mut self, node: usize) -> Outcome {
         for place in 0..self.tables.len() {
             if !self.migrations.is_empty() && self.nodes[node].model.table(place).is_here {
                 self.register(node, place)?;
@@ -260,7 +288,13 @@ impl World {
             if !is_schema_last {
                 self.migrate_all(index, &mut random)?;
             }
-            let form = *random.pick(&[Form::Select, Form::Rows(7), Form::CellByCell]);
+            let form = *random.pick(&[
+                Form::Select,
+                Form::Changeset,
+                Form::Slices,
+                Form::Rows(7),
+                Form::CellByCell,
+            ]);
             let delivery = Delivery {
                 from,
                 selection: Selection::Everything,
@@ -285,7 +319,7 @@ impl World {
 
 /// Does a name always mean the same column and the same table? Only then those who pull only news come to the same end, and
 /// changes of the last schema can come before it.
-fn gives_names_once(plan: &Plan, tables: &[Table]) -> bool {
+pub fn gives_names_once(plan: &Plan, tables: &[Table]) -> bool {
     let mut names: BTreeSet<(usize, &str)> = BTreeSet::new();
     for (place, table) in tables.iter().enumerate() {
         names.extend(table.columns.iter().map(|column| (place, &*column.name)));
@@ -311,7 +345,13 @@ fn fills_tables(plan: &Plan) -> bool {
 }
 
 fn last_delivery(plan: &Plan, tables: &[Table], from: usize, random: &mut Random) -> Delivery {
-    let form = *random.pick(&[Form::Select, Form::Select, Form::Rows(9), Form::CellByCell]);
+    let form = *random.pick(&[
+        Form::Select,
+        Form::Changeset,
+        Form::Slices,
+        Form::Rows(9),
+        Form::CellByCell,
+    ]);
     let (selection, order) = match plan.finish {
         // What was merged into a column or table that was given up later is not sent again by itself.
         Finish::Pulls | Finish::Ring if !gives_names_once(plan, tables) => {
@@ -421,7 +461,7 @@ fn refused_value(column: &Column) -> Option<Value> {
 
 /// Rows, and causal length and column version of every cell. Sentinels of first lives may differ, and so may the author of
 /// a value that several wrote, unless equal values are merged.
-fn same_end(one: &Node, other: &Node) -> Outcome {
+pub fn same_end(one: &Node, other: &Node) -> Outcome {
     let (a, b) = (summary(&one.model), summary(&other.model));
     let missing = |from: &[String], of: &[String]| -> String {
         from.iter()
@@ -441,7 +481,7 @@ fn same_end(one: &Node, other: &Node) -> Outcome {
     ))
 }
 
-fn summary(model: &Replica) -> Vec<String> {
+pub fn summary(model: &Replica) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for change in model.changes(0) {
         let (pk, cl) = (sql::hex(&change.pk), change.cl);

@@ -210,7 +210,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Sqlite { message, .. } => write!(f, "crsql: {message}"),
+            Error::Sqlite { message, .. } => write!(f, "{PREFIX}{}", message.trim_start_matches(PREFIX)),
             Error::Usage(text)
             | Error::Table(text)
             | Error::Change(text)

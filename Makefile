@@ -1,5 +1,7 @@
 # make        installs what is missing, builds dist/crsql.so and shows the demo
 # make test   builds and runs every test
+# make sim    runs one simulated fleet: make sim SEED=7 STEPS=1000
+# make soak   runs one fleet after the other until it is stopped or one fails; SEED=n is the first
 # The other targets: build, demo, lint, bench, clean.
 
 SHELL := /bin/bash
@@ -9,7 +11,7 @@ SHELL := /bin/bash
 # Where scripts/setup.sh puts Rust on a machine that has none.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all setup build demo test lint bench clean
+.PHONY: all setup build demo test sim soak lint bench clean
 
 all: setup
 	@$(MAKE) --no-print-directory demo
@@ -28,6 +30,15 @@ demo: build
 
 test: build
 	cargo test
+
+SEED ?= 1
+STEPS ?= 300
+
+sim: build
+	CRSQL_SIM_SEED=$(SEED) CRSQL_SIM_STEPS=$(STEPS) cargo test --test simulator simulated -- --nocapture
+
+soak: build
+	CRSQL_SIM_FIRST_SEED=$(SEED) cargo test --test simulator soak -- --ignored --nocapture
 
 lint:
 	cargo fmt --check

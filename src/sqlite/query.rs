@@ -1,8 +1,9 @@
 //! The query that a virtual table plans for: its comparisons, its order, and the plan that is made of them.
 
 use super::api::call;
+use super::memory;
 use super::vtab::sqlite_text;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use sqlite_loadable::ext::sqlite3_index_info;
 use std::ffi::{CStr, c_int};
 use std::slice;
@@ -158,12 +159,10 @@ impl<'a> Query<'a> {
         if !self.plan_text.is_empty() {
             self.info.idxStr = sqlite_text(&self.plan_text);
             self.info.needToFreeIdxStr = 1;
-            if self.info.idxStr.is_null() {
-                // Without its text the plan would be another one.
-                return Err(Error::out_of_memory());
-            }
+            // Without its text the plan would be another one.
+            memory::note_if(self.info.idxStr.is_null());
         }
-        Ok(())
+        memory::take()
     }
 }
 

@@ -10,9 +10,7 @@
 
 #[path = "fuzzing/bodies.rs"]
 mod bodies;
-#[allow(dead_code)] // the bodies need the schedules' side of it
 mod model;
-#[allow(dead_code)] // as above
 mod schedule;
 #[path = "support/sealed.rs"]
 mod sealed;
@@ -21,6 +19,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::{env, fs, panic};
 
+use crsql::crdt;
 use schedule::random::Random;
 
 /// How many inputs a body gets that takes so many milliseconds for each, about.

@@ -12,3 +12,5 @@ mod schedule;
 mod sealed;
 
 mod support;
+
+use crsql::crdt;

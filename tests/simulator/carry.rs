@@ -250,7 +250,10 @@ impl Fleet<'_> {
             self.under_way.insert(arrival.ticket, letters.clone());
         }
         let mut random = Random::new(arrival.seed);
-        if letters.len() > 1 && random.percent(40) {
+        if let Some(count) = arrival.breaks_after.filter(|count| *count < letters.len()) {
+            self.reached.met(Met::ConnectionBroken);
+            letters.truncate(count);
+        } else if letters.len() > 1 && arrival.seed > 0 && random.percent(40) {
             self.reached.met(Met::ReorderedOnTheWay);
             random.shuffle(&mut letters);
         }

@@ -44,13 +44,24 @@ mod code {
     pub(super) const ABORT: i32 = 4;
     pub(super) const BUSY: i32 = 5;
     pub(super) const LOCKED: i32 = 6;
+    pub(super) const NOMEM: i32 = 7;
     pub(super) const READONLY: i32 = 8;
     pub(super) const INTERRUPT: i32 = 9;
+    pub(super) const IOERR: i32 = 10;
     pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const CONSTRAINT_PRIMARYKEY: i32 = CONSTRAINT | 6 << 8;
+    pub(super) const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | 8 << 8;
+    pub(super) const CONSTRAINT_ROWID: i32 = CONSTRAINT | 10 << 8;
     pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
+    pub(super) const AUTH: i32 = 23;
 }
+
+/// What SQLite says to a savepoint inside a statement that writes.
+const NO_SAVEPOINT: &str = "cannot open savepoint";
 
 /// What every message starts with.
 const PREFIX: &str = "crsql: ";
@@ -84,10 +95,55 @@ impl Error {
         )
     }
 
+    /// Whether the key of a row, or another value that must be unique, is there already.
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self.code(),
+            code::CONSTRAINT_PRIMARYKEY | code::CONSTRAINT_ROWID | code::CONSTRAINT_UNIQUE
+        )
+    }
+
+    /// Whether a constraint or a trigger refused a statement.
+    pub fn is_constraint(&self) -> bool {
+        self.code() & 0xff == code::CONSTRAINT
+    }
+
+    /// Whether SQLite can't do what a statement says: it names what is not there, or can't be compiled or computed.
+    /// Not where memory, the disk, a lock, an interrupt or an authorizer stopped it.
+    pub fn is_about_statement(&self) -> bool {
+        // A function that is denied has no code of its own.
+        matches!(self, Error::Sqlite { message, .. } if !message.contains("not authorized"))
+            && !matches!(
+                self.code() & 0xff,
+                code::BUSY
+                    | code::LOCKED
+                    | code::NOMEM
+                    | code::READONLY
+                    | code::INTERRUPT
+                    | code::IOERR
+                    | code::FULL
+                    | code::CANTOPEN
+                    | code::AUTH
+            )
+    }
+
+    /// Whether there is no savepoint of the name that a statement gave.
+    pub fn is_about_missing_savepoint(&self) -> bool {
+        matches!(self, Error::Sqlite { message, .. } if message.starts_with("no such savepoint"))
+    }
+
     /// Whether the change itself is at fault: it doesn't fit its table, or a constraint or trigger refuses it.
     pub fn is_refusal(&self) -> bool {
-        let is_constraint = matches!(self.code() & 0xff, code::CONSTRAINT | code::MISMATCH);
-        is_constraint || matches!(self, Error::Change(_) | Error::Table(_))
+        let is_mismatch = self.code() & 0xff == code::MISMATCH;
+        self.is_constraint() || is_mismatch || matches!(self, Error::Change(_) | Error::Table(_))
+    }
+
+    /// SQLite has no memory left.
+    pub fn out_of_memory() -> Error {
+        Error::Sqlite {
+            code: code::NOMEM,
+            message: "out of memory".to_owned(),
+        }
     }
 
     /// `crsql_changes` takes inserts only.
@@ -118,12 +174,43 @@ impl Error {
             other => other,
         }
     }
+
+    /// Says what to do where a function was called inside a statement that writes.
+    pub fn of_call(self, function: &str) -> Error {
+        match self {
+            Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => {
+                Error::Usage(format!(
+                    "call {function} in a SELECT of its own: inside a statement that writes it can't be undone alone"
+                ))
+            }
+            other => other,
+        }
+    }
+
+    /// Puts what stays of the work before the message of any error.
+    pub fn after(self, done: impl fmt::Display) -> Error {
+        let join = |text: String| format!("{done}: {}", text.trim_start_matches(PREFIX));
+        match self {
+            Error::Sqlite { code, message } => Error::Sqlite {
+                code,
+                message: join(message),
+            },
+            Error::Usage(text) => Error::Usage(join(text)),
+            Error::Table(text) => Error::Table(join(text)),
+            Error::Change(text) => Error::Change(join(text)),
+            Error::Corrupt(text) => Error::Corrupt(join(text)),
+            Error::Load(text) => Error::Load(join(text)),
+            Error::Foreign(text) => Error::Foreign(join(text)),
+            Error::Internal(text) => Error::Internal(join(text)),
+            Error::Doomed => Error::Doomed,
+        }
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Sqlite { message, .. } => write!(f, "crsql: {message}"),
+            Error::Sqlite { message, .. } => write!(f, "{PREFIX}{}", message.trim_start_matches(PREFIX)),
             Error::Usage(text)
             | Error::Table(text)
             | Error::Change(text)

@@ -29,6 +29,10 @@ mod meaning;
 mod reconcile;
 #[path = "digest/schema.rs"]
 mod schema;
+#[path = "support/sealed.rs"]
+mod sealed;
+#[path = "digest/unmatched.rs"]
+mod unmatched;
 #[path = "digest/upkeep.rs"]
 mod upkeep;
 #[path = "digest/world.rs"]

@@ -21,6 +21,19 @@ impl Key {
         }
     }
 
+    /// The first bytes as a number: keys of one table are in the order of these numbers, or have equal ones.
+    pub fn prefix(&self) -> u128 {
+        match self {
+            Key::Rowid(rowid) => (i128::from(*rowid) - i128::from(i64::MIN)) as u128,
+            Key::Packed(packed) => {
+                let mut first = [0; 16];
+                let length = packed.len().min(16);
+                first[..length].copy_from_slice(&packed[..length]);
+                u128::from_be_bytes(first)
+            }
+        }
+    }
+
     /// The key as it stands in `crsql_changes`.
     pub fn packed(&self) -> Vec<u8> {
         match self {
@@ -48,6 +61,29 @@ pub fn unpacked(packed: &[u8]) -> Option<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prefixes_stand_in_the_order_of_keys() {
+        let rowids = [i64::MIN, -1, 0, 1, i64::MAX].map(Key::Rowid);
+        let long = [7; 16];
+        let packed = [
+            &[][..],
+            &[0],
+            &[0, 1],
+            &[1],
+            &long[..15],
+            &long,
+            &[&long[..], &[0]].concat(),
+            &[8],
+        ]
+        .map(|bytes| Key::Packed(bytes.to_vec()));
+        for keys in [&rowids[..], &packed] {
+            assert!(keys.is_sorted());
+            assert!(keys.is_sorted_by_key(Key::prefix));
+        }
+        assert!(rowids[1].prefix() < rowids[2].prefix());
+        assert!(packed[4].prefix() < packed[5].prefix());
+    }
 
     #[test]
     fn values_that_sqlite_holds_equal_have_one_form() {

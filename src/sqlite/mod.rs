@@ -6,9 +6,14 @@ pub mod api;
 pub mod connection;
 pub mod created;
 pub mod function;
+pub mod guard;
+#[cfg(debug_assertions)]
+mod injection;
+mod memory;
 pub mod query;
 pub mod scratch;
 pub mod statement;
+pub mod table;
 pub mod triggers;
 pub mod value;
 pub mod vtab;

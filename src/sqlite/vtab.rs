@@ -1,16 +1,10 @@
-//! Virtual tables as safe traits.
-//!
-//! ```text
-//! connect -> Table --open--> Cursor --filter--> (column* next)* -> drop
-//!            Table --begin--> insert* / savepoint / release / rollback_to --sync--> commit | rollback
-//!            Table --disconnect--> drop
-//! ```
-//! SQLite calls `begin` on the first write of a transaction and then tells the table of every savepoint.
+//! Virtual tables: the callbacks through which SQLite reaches a `Table`.
 
 use super::api::{self, call};
 use super::connection::{Connection, c_text};
-use super::function::guard;
+use super::guard::guard;
 use super::query::Query;
+use super::table::{Cursor, Definition, Lost, Table};
 use super::value::{Arguments, Context};
 use crate::error::{Error, Result};
 use sqlite_loadable::ext::{
@@ -21,125 +15,6 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 use std::rc::Rc;
-use std::slice;
-
-/// What a table was declared by: `CREATE VIRTUAL TABLE schema.name USING module (argument, ...)`, or its mere use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Definition {
-    /// The schema that holds the table
-    pub schema: String,
-    /// The table's name
-    pub name: String,
-    /// What stands between the commas, as it was written
-    pub arguments: Vec<String>,
-}
-
-impl Definition {
-    /// # Safety
-    /// `arguments` points to `count` texts: the module's name, the schema, the table, then its arguments.
-    pub(super) unsafe fn read(count: c_int, arguments: *const *const c_char) -> Definition {
-        let count = usize::try_from(count).unwrap_or_default();
-        // SAFETY: promised by the caller.
-        let texts = unsafe { slice::from_raw_parts(arguments, count) };
-        let mut texts = texts.iter().skip(1).map(|text| {
-            // SAFETY: promised by the caller.
-            let text = unsafe { CStr::from_ptr(*text) };
-            text.to_string_lossy().into_owned()
-        });
-        Definition {
-            schema: texts.next().unwrap_or_default(),
-            name: texts.next().unwrap_or_default(),
-            arguments: texts.collect(),
-        }
-    }
-}
-
-/// A table that SQL can read.
-pub trait Table: Sized {
-    /// What all tables of a connection share.
-    type State: 'static;
-    /// A running scan.
-    type Cursor: Cursor;
-    /// The `CREATE TABLE` statement that declares the columns.
-    const DECLARATION: &'static str;
-    /// Whether the table hears of transactions and savepoints.
-    const HEARS_OF_TRANSACTIONS: bool = false;
-
-    /// Connects the table to the connection's state.
-    fn connect(state: &Rc<Self::State>, definition: &Definition) -> Result<Self>;
-    /// Says how a query will be served.
-    fn best_index(&self, query: &mut Query<'_>) -> Result<()>;
-    /// Starts a scan.
-    fn open(&self) -> Result<Self::Cursor>;
-    /// Serves an `INSERT` (the values of the columns) and gives the rowid.
-    fn insert(&self, _values: Arguments<'_>) -> Result<i64> {
-        Err(Self::is_read_only())
-    }
-    /// What `UPDATE` and `DELETE` are told.
-    fn is_read_only() -> Error;
-    /// A transaction starts to write to the table.
-    fn begin(&self) -> Result<()> {
-        Ok(())
-    }
-    /// The transaction is about to be committed; an error stops it.
-    fn sync(&self) -> Result<()> {
-        Ok(())
-    }
-    /// The transaction was committed.
-    fn commit(&self) {}
-    /// The transaction was rolled back.
-    fn rollback(&self) {}
-    /// A savepoint is about to be set; they are numbered from the outside in.
-    fn savepoint(&self, _index: i32) -> Result<()> {
-        Ok(())
-    }
-    /// The savepoints from this one on are gone, their work stays.
-    fn release(&self, _index: i32) {}
-    /// The work since this savepoint is undone.
-    fn rollback_to(&self, _index: i32) {}
-    /// The connection lets go of the table, perhaps to close.
-    fn disconnect(&self) {}
-}
-
-/// A running scan of a table.
-pub trait Cursor {
-    /// Starts the scan that `best_index` chose.
-    fn filter(&mut self, plan: i32, plan_text: &str, arguments: Arguments<'_>) -> Result<()>;
-    /// Goes to the next row.
-    fn next(&mut self) -> Result<()>;
-    /// Whether the scan is past its last row.
-    fn is_at_end(&self) -> bool;
-    /// Gives a column of the current row.
-    fn column(&self, column: usize, context: Context) -> Result<()>;
-    /// The rowid of the current row.
-    fn rowid(&self) -> i64;
-}
-
-/// A scan of a table that has no rows.
-#[derive(Debug)]
-pub struct NoRows;
-
-impl Cursor for NoRows {
-    fn filter(&mut self, _plan: i32, _plan_text: &str, _arguments: Arguments<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    fn next(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn is_at_end(&self) -> bool {
-        true
-    }
-
-    fn column(&self, _column: usize, _context: Context) -> Result<()> {
-        Ok(())
-    }
-
-    fn rowid(&self) -> i64 {
-        0
-    }
-}
 
 /// Registers `T` as an eponymous table under `name`, connected at once so that its end is told of too.
 pub fn register<T: Table>(connection: Connection, name: &str, state: &Rc<T::State>) -> Result<()> {
@@ -255,6 +130,8 @@ struct TableObject<T> {
 struct CursorObject<T: Table> {
     base: sqlite3_vtab_cursor,
     cursor: T::Cursor,
+    /// Why it is not known whether the scan is at its end: `xEof` can't tell
+    failure: Option<Error>,
 }
 
 /// # Safety
@@ -266,9 +143,19 @@ pub(super) unsafe fn table_of<'a, T>(table: *mut sqlite3_vtab) -> &'a T {
 
 /// # Safety
 /// `cursor` was made by `open::<T>`.
-unsafe fn cursor_of<'a, T: Table>(cursor: *mut sqlite3_vtab_cursor) -> &'a mut T::Cursor {
+unsafe fn cursor_of<'a, T: Table>(cursor: *mut sqlite3_vtab_cursor) -> &'a mut CursorObject<T> {
     // SAFETY: promised by the caller; SQLite never runs two callbacks on one cursor at a time.
-    unsafe { &mut (*cursor.cast::<CursorObject<T>>()).cursor }
+    unsafe { &mut *cursor.cast::<CursorObject<T>>() }
+}
+
+impl<T: Table> CursorObject<T> {
+    /// The cursor, unless its scan went wrong where that could not be told.
+    fn sound(&mut self) -> Result<&mut T::Cursor> {
+        match &self.failure {
+            None => Ok(&mut self.cursor),
+            Some(failure) => Err(failure.clone()),
+        }
+    }
 }
 
 /// The code for SQLite, with the text left where it looks for one.
@@ -304,7 +191,7 @@ pub(super) fn sqlite_text(text: &str) -> *mut c_char {
 pub(super) unsafe extern "C" fn drop_state<T: Table>(state: *mut c_void) {
     // SAFETY: the pointer comes from Box::into_raw in `register`, and SQLite passes it here once.
     let state = unsafe { Box::from_raw(state.cast::<Rc<T::State>>()) };
-    let _ = guard(|| {
+    let _ = guard("xDestroy of a module", || {
         drop(state);
         Ok(())
     });
@@ -321,7 +208,15 @@ unsafe extern "C" fn connect<T: Table>(
     // SAFETY: SQLite passes its own arguments.
     unsafe {
         let definition = Definition::read(count, arguments);
-        establish(db, state, &definition, T::connect, table, message)
+        establish(
+            "xConnect",
+            db,
+            state,
+            &definition,
+            T::connect,
+            table,
+            message,
+        )
     }
 }
 
@@ -330,6 +225,7 @@ unsafe extern "C" fn connect<T: Table>(
 /// # Safety
 /// The connection is open, `state` was given at registration, `table` and `message` are valid places.
 pub(super) unsafe fn establish<T: Table>(
+    callback: &str,
     db: *mut sqlite3,
     state: *mut c_void,
     definition: &Definition,
@@ -337,7 +233,7 @@ pub(super) unsafe fn establish<T: Table>(
     table: *mut *mut sqlite3_vtab,
     message: *mut *mut c_char,
 ) -> c_int {
-    let outcome = guard(|| {
+    let outcome = guard(callback, || {
         // SAFETY: promised by the caller.
         unsafe {
             let state = &*state.cast::<Rc<T::State>>();
@@ -347,16 +243,18 @@ pub(super) unsafe fn establish<T: Table>(
             }
             // Triggers and views may use it, whatever `trusted_schema` says.
             call!(vtab_config(db, api::SQLITE_VTAB_INNOCUOUS));
-            let object = TableObject {
+            Ok(Box::new(TableObject {
                 base: std::mem::zeroed(),
                 table: make(state, definition)?,
-            };
-            *table = Box::into_raw(Box::new(object)).cast();
+            }))
         }
-        Ok(())
     });
     match outcome {
-        Ok(()) => api::SQLITE_OK,
+        Ok(object) => {
+            // SAFETY: `table` is a valid place.
+            unsafe { *table = Box::into_raw(object).cast() };
+            api::SQLITE_OK
+        }
         Err(error) => {
             // SAFETY: `message` is a valid place, and SQLite frees what is put there.
             unsafe { *message = sqlite_text(&error.to_string()) };
@@ -368,8 +266,17 @@ pub(super) unsafe fn establish<T: Table>(
 pub(super) unsafe extern "C" fn disconnect<T: Table>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: made by `establish::<T>`, and SQLite passes it here once.
     let object = unsafe { Box::from_raw(table.cast::<TableObject<T>>()) };
-    let _ = guard(|| {
-        object.table.disconnect();
+    let disconnect = || {
+        guard("xDisconnect", || {
+            object.table.disconnect();
+            Ok(())
+        })
+    };
+    // SAFETY: the text, if any, is on SQLite's heap: it belongs to a callback whose texts SQLite does not take.
+    unsafe { call!(free(object.base.zErrMsg.cast())) };
+    // What is not let go of keeps the connection from closing, and nobody can be told.
+    let _ = disconnect().or_else(|_| disconnect());
+    let _ = guard("xDisconnect", || {
         drop(object);
         Ok(())
     });
@@ -383,8 +290,10 @@ unsafe extern "C" fn best_index<T: Table>(
     // SAFETY: SQLite passes its own live objects.
     unsafe {
         let mut query = Query::new(&mut *info);
-        let outcome = guard(|| table_of::<T>(table).best_index(&mut query));
-        query.finish();
+        let outcome = guard("xBestIndex", || {
+            table_of::<T>(table).best_index(&mut query)?;
+            query.finish()
+        });
         report(table, outcome)
     }
 }
@@ -395,23 +304,23 @@ unsafe extern "C" fn open<T: Table>(
 ) -> c_int {
     // SAFETY: SQLite passes its own live objects; `cursor` is a valid place.
     unsafe {
-        let outcome = guard(|| {
+        let outcome = guard("xOpen", || {
             let opened = table_of::<T>(table).open()?;
-            let object: CursorObject<T> = CursorObject {
+            Ok(Box::new(CursorObject::<T> {
                 base: std::mem::zeroed(),
                 cursor: opened,
-            };
-            *cursor = Box::into_raw(Box::new(object)).cast();
-            Ok(())
+                failure: None,
+            }))
         });
-        report(table, outcome)
+        let taken = outcome.map(|object| *cursor = Box::into_raw(object).cast());
+        report(table, taken)
     }
 }
 
 unsafe extern "C" fn close<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
     // SAFETY: made by `open::<T>`, and SQLite passes it here once.
     let object = unsafe { Box::from_raw(cursor.cast::<CursorObject<T>>()) };
-    let _ = guard(|| {
+    let _ = guard("xClose", || {
         drop(object);
         Ok(())
     });
@@ -432,9 +341,13 @@ unsafe extern "C" fn filter<T: Table>(
         } else {
             CStr::from_ptr(plan_text)
         };
-        let outcome = guard(|| {
+        let outcome = guard("xFilter", || {
             let arguments = Arguments::new(count, values);
-            cursor_of::<T>(cursor).filter(plan, &text.to_string_lossy(), arguments)
+            let object = cursor_of::<T>(cursor);
+            object.failure = None;
+            object
+                .cursor
+                .filter(plan, &text.to_string_lossy(), arguments)
         });
         report((*cursor).pVtab, outcome)
     }
@@ -442,13 +355,25 @@ unsafe extern "C" fn filter<T: Table>(
 
 unsafe extern "C" fn next<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
     // SAFETY: SQLite passes its own live objects.
-    unsafe { report((*cursor).pVtab, guard(|| cursor_of::<T>(cursor).next())) }
+    unsafe {
+        report(
+            (*cursor).pVtab,
+            guard("xNext", || cursor_of::<T>(cursor).sound()?.next()),
+        )
+    }
 }
 
 unsafe extern "C" fn eof<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
     // SAFETY: SQLite passes its own live objects.
-    let at_end = guard(|| Ok(unsafe { cursor_of::<T>(cursor) }.is_at_end()));
-    c_int::from(at_end.unwrap_or(true))
+    let object = unsafe { cursor_of::<T>(cursor) };
+    match guard("xEof", || Ok(object.cursor.is_at_end())) {
+        Ok(is_at_end) => c_int::from(is_at_end),
+        // At the end, rows that are not read would be missed in silence. So the scan goes on, to its next callback.
+        Err(error) => {
+            object.failure = Some(error);
+            0
+        }
+    }
 }
 
 unsafe extern "C" fn column<T: Table>(
@@ -458,7 +383,9 @@ unsafe extern "C" fn column<T: Table>(
 ) -> c_int {
     // SAFETY: SQLite passes its own live objects.
     let (context, cursor) = unsafe { (Context::new(context), cursor_of::<T>(cursor)) };
-    if let Err(error) = guard(|| cursor.column(index as usize, context)) {
+    if let Err(error) = guard("xColumn", || {
+        cursor.sound()?.column(index as usize, context)
+    }) {
         context.error(&error);
     }
     api::SQLITE_OK
@@ -467,8 +394,8 @@ unsafe extern "C" fn column<T: Table>(
 unsafe extern "C" fn rowid<T: Table>(cursor: *mut sqlite3_vtab_cursor, rowid: *mut i64) -> c_int {
     // SAFETY: SQLite passes its own live objects; `rowid` is a valid place.
     unsafe {
-        let outcome = guard(|| {
-            *rowid = cursor_of::<T>(cursor).rowid();
+        let outcome = guard("xRowid", || {
+            *rowid = cursor_of::<T>(cursor).sound()?.rowid();
             Ok(())
         });
         report((*cursor).pVtab, outcome)
@@ -483,7 +410,7 @@ unsafe extern "C" fn update<T: Table>(
 ) -> c_int {
     // SAFETY: SQLite passes its own live objects; for an insert `rowid` is a valid place.
     unsafe {
-        let outcome = guard(|| {
+        let outcome = guard("xUpdate", || {
             let arguments = Arguments::new(count, values);
             let is_insert =
                 count > 1 && matches!(arguments.get(0), crate::crdt::value::ValueRef::Null);
@@ -499,50 +426,95 @@ unsafe extern "C" fn update<T: Table>(
 
 unsafe extern "C" fn begin<T: Table>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: SQLite passes its own live table.
-    unsafe { report(table, guard(|| table_of::<T>(table).begin())) }
-}
-
-unsafe extern "C" fn sync<T: Table>(table: *mut sqlite3_vtab) -> c_int {
-    // SAFETY: SQLite passes its own live table.
-    unsafe { report(table, guard(|| table_of::<T>(table).sync())) }
-}
-
-/// Runs a callback that can't fail.
-///
-/// # Safety
-/// `table` was made by `establish::<T>`.
-unsafe fn notify<T: Table>(table: *mut sqlite3_vtab, tell: impl FnOnce(&T)) -> c_int {
-    // SAFETY: promised by the caller.
     unsafe {
-        let outcome = guard(|| {
-            tell(table_of::<T>(table));
-            Ok(())
-        });
+        let object = table_of::<T>(table);
+        let outcome = guard("xBegin", || object.begin());
+        if outcome.is_err() {
+            // SQLite does not tell of a transaction that it could not begin.
+            recover("xBegin", object, Lost::End);
+        }
         report(table, outcome)
     }
 }
 
+unsafe extern "C" fn sync<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { report(table, guard("xSync", || table_of::<T>(table).sync())) }
+}
+
+fn recover<T: Table>(callback: &str, table: &T, lost: Lost) {
+    let _ = guard(callback, || {
+        table.recover(lost);
+        Ok(())
+    });
+}
+
+/// Runs a callback that tells of a savepoint.
+///
+/// # Safety
+/// `table` was made by `establish::<T>`.
+unsafe fn notify<T: Table>(
+    callback: &str,
+    table: *mut sqlite3_vtab,
+    tell: impl FnOnce(&T) -> Result<()>,
+) -> c_int {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let object = table_of::<T>(table);
+        let outcome = guard(callback, || tell(object));
+        if let Err(Error::Internal(_)) = outcome {
+            recover(callback, object, Lost::Savepoint);
+        }
+        report(table, outcome)
+    }
+}
+
+/// Runs a callback that tells of the end of a transaction. SQLite takes no answer.
+///
+/// # Safety
+/// `table` was made by `establish::<T>`.
+unsafe fn end<T: Table>(callback: &str, table: *mut sqlite3_vtab, tell: fn(&T)) -> c_int {
+    // SAFETY: promised by the caller.
+    let object = unsafe { table_of::<T>(table) };
+    let told = guard(callback, || {
+        tell(object);
+        Ok(())
+    });
+    if told.is_err() {
+        recover(callback, object, Lost::End);
+    }
+    api::SQLITE_OK
+}
+
 unsafe extern "C" fn commit<T: Table>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: SQLite passes its own live table.
-    unsafe { notify::<T>(table, T::commit) }
+    unsafe { end::<T>("xCommit", table, T::commit) }
 }
 
 unsafe extern "C" fn rollback<T: Table>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: SQLite passes its own live table.
-    unsafe { notify::<T>(table, T::rollback) }
+    unsafe { end::<T>("xRollback", table, T::rollback) }
 }
 
 unsafe extern "C" fn savepoint<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
     // SAFETY: SQLite passes its own live table.
-    unsafe { report(table, guard(|| table_of::<T>(table).savepoint(index))) }
+    unsafe { notify::<T>("xSavepoint", table, |table| table.savepoint(index)) }
 }
 
 unsafe extern "C" fn release<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    let tell = |table: &T| {
+        table.release(index);
+        Ok(())
+    };
     // SAFETY: SQLite passes its own live table.
-    unsafe { notify::<T>(table, |table| table.release(index)) }
+    unsafe { notify::<T>("xRelease", table, tell) }
 }
 
 unsafe extern "C" fn rollback_to<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    let tell = |table: &T| {
+        table.rollback_to(index);
+        Ok(())
+    };
     // SAFETY: SQLite passes its own live table.
-    unsafe { notify::<T>(table, |table| table.rollback_to(index)) }
+    unsafe { notify::<T>("xRollbackTo", table, tell) }
 }

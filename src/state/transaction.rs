@@ -5,11 +5,13 @@ use super::notes::{Note, Notes};
 use super::records::Bound;
 use super::tables::Tables;
 use super::{HeldRow, State};
-use crate::crdt::change::{DbVersion, Position, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX};
+use crate::crdt::change::{
+    DbVersion, Position, SEQ_FOLLOWED_MAX, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX,
+};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::Key;
-use crate::store::log::Run;
+use crate::store::log::{Appended, Run};
 use hashbrown::HashMap;
 
 /// Names the setting by which equal values are settled by site.
@@ -95,6 +97,13 @@ impl Transaction {
             self.stale_tables.push(table);
         }
     }
+
+    fn count_savepoints_outside(&self, index: i32) -> usize {
+        let savepoints = self.savepoints.iter();
+        savepoints
+            .filter(|savepoint| savepoint.index < index)
+            .count()
+    }
 }
 
 impl State {
@@ -132,7 +141,10 @@ impl State {
         if let Some(clock) = self.transaction.borrow().clock {
             return Ok(clock);
         }
-        let committed = self.committed_version()?;
+        let committed = match self.is_enlisted.get() {
+            true => self.or_empty(|| self.seen_version.get(&self.store))?,
+            false => self.committed_version()?,
+        };
         let mut transaction = self.transaction.borrow_mut();
         let version = committed.next().max(transaction.version_wish);
         let clock = Clock {
@@ -207,9 +219,10 @@ impl State {
                 ..clock
             };
         }
+        let kept = Some(seq).filter(|seq| *seq <= SEQ_FOLLOWED_MAX);
         let at = Position {
             version: clock.version,
-            seq: clock.next_seq.max(seq),
+            seq: clock.next_seq.max(kept.unwrap_or_default()),
         };
         Ok(Planned {
             at,
@@ -390,10 +403,16 @@ impl State {
         transaction.doomed_in.get_or_insert(innermost);
     }
 
+    /// Refuses the commit of this transaction, whatever is rolled back: what is in memory may be of work that is undone.
+    pub fn doom_transaction(&self) {
+        self.transaction.borrow_mut().doomed_in = Some(-1);
+    }
+
     /// SQLite: the transaction starts to write.
     pub fn on_begin(&self) {
         self.start_epoch();
         self.is_enlisted.set(true);
+        self.store.appended.take();
         *self.transaction.borrow_mut() = Transaction::default();
     }
 
@@ -403,8 +422,23 @@ impl State {
         self.flush_keeping_rowid()
     }
 
-    /// SQLite: the transaction is over.
-    pub fn on_end(&self) {
+    /// SQLite: the transaction was committed.
+    pub fn on_commit(&self) {
+        let before = self.transaction.borrow().clock.map(|clock| clock.committed);
+        self.seen_version.keep(&self.store, before);
+        self.on_end();
+        self.commits.set(self.commits.get() + 1);
+        self.tables.borrow_mut().keep();
+    }
+
+    /// SQLite: the transaction was rolled back.
+    pub fn on_rollback(&self) {
+        self.seen_version.forget();
+        self.on_end();
+        self.forget_uncommitted_tables();
+    }
+
+    fn on_end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
         self.distrust_layout();
@@ -423,6 +457,10 @@ impl State {
             .connection
             .keeping_last_insert_rowid(|| self.write_before_savepoint())?;
         let mut transaction = self.transaction.borrow_mut();
+        // SQLite gives an index anew after it announced a savepoint that it then had no memory for.
+        let outside = transaction.count_savepoints_outside(index);
+        transaction.savepoints.truncate(outside);
+        transaction.clocks.release(outside);
         let savepoint = Savepoint {
             index,
             run: transaction.run.clone(),
@@ -448,13 +486,10 @@ impl State {
     /// SQLite: the work since this savepoint is undone; the savepoint stays. The version and the seqs that
     /// were given out since stay given out.
     pub fn on_rollback_to(&self, index: i32) {
+        self.store.appended.set(Appended::Unknown);
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
-        let outside = transaction
-            .savepoints
-            .iter()
-            .filter(|savepoint| savepoint.index < index)
-            .count();
+        let outside = transaction.count_savepoints_outside(index);
         let reached = transaction.savepoints.drain(outside..).next();
         let (run, rows_impacted, notes) = match reached {
             Some(savepoint) if savepoint.index == index => {

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // each test binary uses its own part of this module
 
 pub mod avoid;
+pub mod carrier;
 pub mod compare;
 pub mod database;
 pub mod ddl;

@@ -7,6 +7,7 @@
 //!     --else------------------> held row: judge each cell, write the winners, clock in memory
 //! ```
 
+mod batch;
 mod cells;
 mod fit;
 
@@ -19,8 +20,10 @@ use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::schema::crr::SetUse;
 use crate::schema::{Crr, Key};
-use crate::state::State;
+use crate::sqlite::Statement;
+use crate::state::{MergeGuard, State};
 use crate::store::row_finder::RowFinder;
+pub(super) use batch::Batch;
 use fit::check_distinct;
 use std::rc::Rc;
 
@@ -38,19 +41,35 @@ struct Target {
     /// Whether the last row was not there before
     expects_new: bool,
     rows: Option<RowFinder>,
+    /// Inserts several rows
+    batch: Option<Statement>,
 }
 
-/// The merge of one changeset.
+impl Target {
+    /// Whether rows that come whole are inserted several at a time. Not where the key is the rowid: appending is quick
+    /// there, and applying again is to cost no more than half of it.
+    fn takes_batches(&self) -> bool {
+        let is_fitting = |crr: &Rc<Crr>| !crr.is_rowid_keyed && !crr.has_late();
+        self.is_whole && self.expects_new && self.crr.as_ref().is_some_and(is_fitting)
+    }
+}
+
+/// The merge of one changeset. While it lives, nothing is captured.
 pub(super) struct Merging<'s> {
     state: &'s State,
+    _is_merging: MergeGuard<'s>,
     header: Rc<Header>,
     targets: Vec<Option<Target>>,
     sites: Vec<Option<SiteOrdinal>>,
     keeps_equal: bool,
+    /// Whether something of the latest row won that its author must know of
+    has_written_known: bool,
+    /// Whether no trigger fires
+    is_undisturbed: bool,
     /// Changes that won
     pub(super) won: i64,
     /// As `won`, with a revival counted as one more
-    pub(super) events: i64,
+    events: i64,
 }
 
 /// How rows of a group are written and found.
@@ -82,16 +101,47 @@ struct Fitting<'r, 'a> {
 
 impl<'s> Merging<'s> {
     /// Starts to merge a changeset.
-    pub(super) fn new(state: &'s State, header: Rc<Header>) -> Merging<'s> {
-        Merging {
+    pub(super) fn new(state: &'s State, header: Rc<Header>) -> Result<Merging<'s>> {
+        let Some(is_merging) = state.start_merging() else {
+            return Err(Error::Change(
+                "a trigger called crsql_apply while a merge was running; apply from the application"
+                    .to_owned(),
+            ));
+        };
+        Ok(Merging {
             state,
+            _is_merging: is_merging,
             sites: vec![None; header.sites.len()],
             header,
             targets: Vec::new(),
             keeps_equal: false,
+            has_written_known: false,
+            is_undisturbed: !state.store.connection.runs_triggers()
+                && !state.has_other_triggers()?,
             won: 0,
             events: 0,
-        }
+        })
+    }
+
+    /// A table, and a key as that stores it; none if the table is not here.
+    pub(super) fn identify(
+        &self,
+        table: &str,
+        key: &[ValueRef<'_>],
+    ) -> Result<Option<(Rc<Crr>, Key)>> {
+        let Some(crr) = self.state.table_by_any_name(table)? else {
+            return Ok(None);
+        };
+        let crr = self.state.registered(&crr, None)?;
+        let key = self.key(&crr, key)?;
+        Ok(Some((crr, key)))
+    }
+
+    /// Ends the merge; gives the number of changes that won.
+    pub(super) fn finish(self) -> i64 {
+        self.state.settle();
+        self.state.count_impact(self.events);
+        self.won
     }
 
     /// Other groups follow.
@@ -173,16 +223,38 @@ impl<'s> Merging<'s> {
                 .as_ref()
                 .map(|crr| RowFinder::new(self.state.store.connection, crr)),
             crr,
+            batch: None,
         })
+    }
+
+    /// Whether this is the author of a row here.
+    fn is_own(&self, site: usize) -> Result<bool> {
+        match self.header.sites.get(site) {
+            Some(site) => self.state.is_own_site(site),
+            None => Ok(false),
+        }
     }
 
     fn merge_into(&mut self, target: &mut Target, row: &RowView<'_, '_>) -> Result<()> {
         let header = Rc::clone(&self.header);
         let site = header.sites.get(row.site).map(Vec::as_slice);
-        let site = match site {
-            Some(site) if self.state.is_own_site(site)? => None,
-            other => other,
-        };
+        let is_own = self.is_own(row.site)?;
+        let before = self.won;
+        self.has_written_known = false;
+        self.merge_signed(target, row, site.filter(|_| !is_own))?;
+        if is_own && self.won > before && self.has_written_known {
+            self.state.note_own_change_from_elsewhere()?;
+        }
+        Ok(())
+    }
+
+    /// Merges a row of this author; none is this database.
+    fn merge_signed(
+        &mut self,
+        target: &mut Target,
+        row: &RowView<'_, '_>,
+        site: Option<&[u8]>,
+    ) -> Result<()> {
         let (Some(crr), Some(columns)) = (&target.crr, &target.known) else {
             return self.merge_apart(target, row, site);
         };
@@ -343,16 +415,17 @@ impl<'s> Merging<'s> {
         outcome
     }
 
-    /// The number of the author here.
-    fn ordinal(&mut self, fitting: &Fitting<'_, '_>) -> Result<SiteOrdinal> {
-        let Some(site) = fitting.site else {
-            return Ok(SiteOrdinal::LOCAL);
-        };
-        if let Some(Some(known)) = self.sites.get(fitting.row.site) {
+    /// The number of an author here.
+    fn ordinal(&mut self, site: usize) -> Result<SiteOrdinal> {
+        if let Some(Some(known)) = self.sites.get(site) {
             return Ok(*known);
         }
-        let ordinal = self.state.site_ordinal(site)?;
-        if let Some(place) = self.sites.get_mut(fitting.row.site) {
+        let header = Rc::clone(&self.header);
+        let ordinal = match header.sites.get(site) {
+            Some(id) if !self.state.is_own_site(id)? => self.state.site_ordinal(id)?,
+            _ => SiteOrdinal::LOCAL,
+        };
+        if let Some(place) = self.sites.get_mut(site) {
             *place = Some(ordinal);
         }
         Ok(ordinal)

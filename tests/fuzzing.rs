@@ -10,9 +10,7 @@
 
 #[path = "fuzzing/bodies.rs"]
 mod bodies;
-#[allow(dead_code)] // the bodies need the schedules' side of it
 mod model;
-#[allow(dead_code)] // as above
 mod schedule;
 #[path = "support/sealed.rs"]
 mod sealed;

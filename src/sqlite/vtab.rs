@@ -1,17 +1,10 @@
-//! Virtual tables as safe traits.
-//!
-//! ```text
-//! connect -> Table --open--> Cursor --filter--> (column* next)* -> drop
-//!            Table --begin--> insert* / savepoint / release / rollback_to --sync--> commit | rollback
-//!            Table --disconnect--> drop
-//! ```
-//! SQLite calls `begin` on the first write of a transaction and then tells the table of every savepoint.
+//! Virtual tables: the callbacks through which SQLite reaches a `Table`.
 
 use super::api::{self, call};
 use super::connection::{Connection, c_text};
 use super::guard::guard;
 use super::query::Query;
-use super::transactions::{begin, commit, release, rollback, rollback_to, savepoint, sync};
+use super::table::{Cursor, Definition, Lost, Table};
 use super::value::{Arguments, Context};
 use crate::error::{Error, Result};
 use sqlite_loadable::ext::{
@@ -22,136 +15,6 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 use std::rc::Rc;
-use std::slice;
-
-/// What a table was declared by: `CREATE VIRTUAL TABLE schema.name USING module (argument, ...)`, or its mere use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Definition {
-    /// The schema that holds the table
-    pub schema: String,
-    /// The table's name
-    pub name: String,
-    /// What stands between the commas, as it was written
-    pub arguments: Vec<String>,
-}
-
-impl Definition {
-    /// # Safety
-    /// `arguments` points to `count` texts: the module's name, the schema, the table, then its arguments.
-    pub(super) unsafe fn read(count: c_int, arguments: *const *const c_char) -> Definition {
-        let count = usize::try_from(count).unwrap_or_default();
-        // SAFETY: promised by the caller.
-        let texts = unsafe { slice::from_raw_parts(arguments, count) };
-        let mut texts = texts.iter().skip(1).map(|text| {
-            // SAFETY: promised by the caller.
-            let text = unsafe { CStr::from_ptr(*text) };
-            text.to_string_lossy().into_owned()
-        });
-        Definition {
-            schema: texts.next().unwrap_or_default(),
-            name: texts.next().unwrap_or_default(),
-            arguments: texts.collect(),
-        }
-    }
-}
-
-/// News of a transaction that a table failed to take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lost {
-    /// A savepoint was set, released or rolled back to
-    Savepoint,
-    /// The transaction is over
-    End,
-}
-
-/// A table that SQL can read.
-pub trait Table: Sized {
-    /// What all tables of a connection share.
-    type State: 'static;
-    /// A running scan.
-    type Cursor: Cursor;
-    /// The `CREATE TABLE` statement that declares the columns.
-    const DECLARATION: &'static str;
-    /// Whether the table hears of transactions and savepoints.
-    const HEARS_OF_TRANSACTIONS: bool = false;
-
-    /// Connects the table to the connection's state.
-    fn connect(state: &Rc<Self::State>, definition: &Definition) -> Result<Self>;
-    /// Says how a query will be served.
-    fn best_index(&self, query: &mut Query<'_>) -> Result<()>;
-    /// Starts a scan.
-    fn open(&self) -> Result<Self::Cursor>;
-    /// Serves an `INSERT` (the values of the columns) and gives the rowid.
-    fn insert(&self, _values: Arguments<'_>) -> Result<i64> {
-        Err(Self::is_read_only())
-    }
-    /// What `UPDATE` and `DELETE` are told.
-    fn is_read_only() -> Error;
-    /// A transaction starts to write to the table.
-    fn begin(&self) -> Result<()> {
-        Ok(())
-    }
-    /// The transaction is about to be committed; an error stops it.
-    fn sync(&self) -> Result<()> {
-        Ok(())
-    }
-    /// The transaction was committed.
-    fn commit(&self) {}
-    /// The transaction was rolled back.
-    fn rollback(&self) {}
-    /// A savepoint is about to be set; they are numbered from the outside in.
-    fn savepoint(&self, _index: i32) -> Result<()> {
-        Ok(())
-    }
-    /// The savepoints from this one on are gone, their work stays.
-    fn release(&self, _index: i32) {}
-    /// The work since this savepoint is undone.
-    fn rollback_to(&self, _index: i32) {}
-    /// A panic kept the table from taking news of the transaction: nothing wrong may come of it.
-    fn recover(&self, _lost: Lost) {}
-    /// The connection lets go of the table, perhaps to close.
-    fn disconnect(&self) {}
-}
-
-/// A running scan of a table.
-pub trait Cursor {
-    /// Starts the scan that `best_index` chose.
-    fn filter(&mut self, plan: i32, plan_text: &str, arguments: Arguments<'_>) -> Result<()>;
-    /// Goes to the next row.
-    fn next(&mut self) -> Result<()>;
-    /// Whether the scan is past its last row.
-    fn is_at_end(&self) -> bool;
-    /// Gives a column of the current row.
-    fn column(&self, column: usize, context: Context) -> Result<()>;
-    /// The rowid of the current row.
-    fn rowid(&self) -> i64;
-}
-
-/// A scan of a table that has no rows.
-#[derive(Debug)]
-pub struct NoRows;
-
-impl Cursor for NoRows {
-    fn filter(&mut self, _plan: i32, _plan_text: &str, _arguments: Arguments<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    fn next(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn is_at_end(&self) -> bool {
-        true
-    }
-
-    fn column(&self, _column: usize, _context: Context) -> Result<()> {
-        Ok(())
-    }
-
-    fn rowid(&self) -> i64 {
-        0
-    }
-}
 
 /// Registers `T` as an eponymous table under `name`, connected at once so that its end is told of too.
 pub fn register<T: Table>(connection: Connection, name: &str, state: &Rc<T::State>) -> Result<()> {
@@ -559,4 +422,99 @@ unsafe extern "C" fn update<T: Table>(
         });
         report(table, outcome)
     }
+}
+
+unsafe extern "C" fn begin<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe {
+        let object = table_of::<T>(table);
+        let outcome = guard("xBegin", || object.begin());
+        if outcome.is_err() {
+            // SQLite does not tell of a transaction that it could not begin.
+            recover("xBegin", object, Lost::End);
+        }
+        report(table, outcome)
+    }
+}
+
+unsafe extern "C" fn sync<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { report(table, guard("xSync", || table_of::<T>(table).sync())) }
+}
+
+fn recover<T: Table>(callback: &str, table: &T, lost: Lost) {
+    let _ = guard(callback, || {
+        table.recover(lost);
+        Ok(())
+    });
+}
+
+/// Runs a callback that tells of a savepoint.
+///
+/// # Safety
+/// `table` was made by `establish::<T>`.
+unsafe fn notify<T: Table>(
+    callback: &str,
+    table: *mut sqlite3_vtab,
+    tell: impl FnOnce(&T) -> Result<()>,
+) -> c_int {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let object = table_of::<T>(table);
+        let outcome = guard(callback, || tell(object));
+        if let Err(Error::Internal(_)) = outcome {
+            recover(callback, object, Lost::Savepoint);
+        }
+        report(table, outcome)
+    }
+}
+
+/// Runs a callback that tells of the end of a transaction. SQLite takes no answer.
+///
+/// # Safety
+/// `table` was made by `establish::<T>`.
+unsafe fn end<T: Table>(callback: &str, table: *mut sqlite3_vtab, tell: fn(&T)) -> c_int {
+    // SAFETY: promised by the caller.
+    let object = unsafe { table_of::<T>(table) };
+    let told = guard(callback, || {
+        tell(object);
+        Ok(())
+    });
+    if told.is_err() {
+        recover(callback, object, Lost::End);
+    }
+    api::SQLITE_OK
+}
+
+unsafe extern "C" fn commit<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { end::<T>("xCommit", table, T::commit) }
+}
+
+unsafe extern "C" fn rollback<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { end::<T>("xRollback", table, T::rollback) }
+}
+
+unsafe extern "C" fn savepoint<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { notify::<T>("xSavepoint", table, |table| table.savepoint(index)) }
+}
+
+unsafe extern "C" fn release<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    let tell = |table: &T| {
+        table.release(index);
+        Ok(())
+    };
+    // SAFETY: SQLite passes its own live table.
+    unsafe { notify::<T>("xRelease", table, tell) }
+}
+
+unsafe extern "C" fn rollback_to<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    let tell = |table: &T| {
+        table.rollback_to(index);
+        Ok(())
+    };
+    // SAFETY: SQLite passes its own live table.
+    unsafe { notify::<T>("xRollbackTo", table, tell) }
 }

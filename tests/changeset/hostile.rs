@@ -1,9 +1,9 @@
 //! Changesets that were damaged or made to do harm: an error names the defect, and the database stays as it was.
 
 use super::{apply, changeset, number, replica, rows, run};
-use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
-use crsql::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
-use crsql::crdt::value::ValueRef;
+use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crate::crdt::value::ValueRef;
 
 #[test]
 fn damaged_changesets_change_nothing() {
@@ -197,6 +197,14 @@ fn no_peer_can_use_up_the_versions() {
     run(
         &b,
         "UPDATE t SET b = 'mine'; INSERT INTO t VALUES (2, 2, 2)",
+    );
+    // What counts no further is refused here, as peers would refuse it: more in tests/bad_input/bounds.rs.
+    let refused = b.execute_batch("UPDATE t SET a = 'mine' WHERE id = 1");
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("can't be written again")
     );
     assert!(number(&b, "SELECT crsql_db_version()") < 10);
     assert_eq!(rows(&b, "SELECT a FROM t WHERE id = 1").len(), 1);

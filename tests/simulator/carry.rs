@@ -450,7 +450,7 @@ impl Fleet<'_> {
                 );
             }
         }
-        self.check(to)
+        self.check_arrival(to)
     }
 }
 

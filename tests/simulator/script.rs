@@ -3,6 +3,8 @@
 use crate::model::statement::Statement;
 use crate::schedule::plan::{Form, Plan, Step};
 
+use super::reach::Met;
+
 #[derive(Clone, Debug)]
 pub struct Script {
     /// Replicas, tables and migrations; its own steps are not used.
@@ -10,6 +12,8 @@ pub struct Script {
     pub filter: Filter,
     pub topology: Topology,
     pub operations: Vec<Operation>,
+    /// What happened to the links.
+    pub met: Vec<Met>,
 }
 
 /// What a replica asks of a peer.

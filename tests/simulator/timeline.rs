@@ -9,6 +9,7 @@ use crate::schedule::generate::{self, Generator};
 use crate::schedule::plan::{Form, Step, Storage};
 use crate::schedule::random::Random;
 
+use super::reach::Met;
 use super::script::{Arrival, Carrier, Copying, Filter, Operation, Script, Ticket, Topology};
 
 /// Virtual milliseconds.
@@ -49,6 +50,7 @@ struct Timeline {
     away: Vec<bool>,
     tickets: Ticket,
     operations: Vec<Operation>,
+    met: Vec<Met>,
 }
 
 /// The script of a seed. A longer one begins like a shorter one.
@@ -72,7 +74,7 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
     };
     let mut timeline = Timeline {
         carriers: carriers(&mut random, filter),
-        is_large: random.percent(15),
+        is_large: random.percent(20),
         // Where everybody tells only what it wrote itself, what a lost file wrote is told by nobody.
         loses_files: filter == Filter::Others && random.percent(80),
         loss: random.weighted(&[(30, 0), (40, 10), (30, 35)]),
@@ -88,6 +90,7 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
         away: vec![false; replicas],
         tickets: 0,
         operations: Vec::new(),
+        met: Vec::new(),
     };
     timeline.run(steps);
     Script {
@@ -95,6 +98,7 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
         filter,
         topology,
         operations: timeline.operations,
+        met: timeline.met,
     }
 }
 
@@ -135,8 +139,8 @@ impl Timeline {
             self.at(work, Event::Work(node));
             self.at(talk, Event::Talk(node));
         }
-        self.at(400, Event::Fault);
-        self.at(4_000, Event::Settle);
+        self.at(100, Event::Fault);
+        self.at(1_500, Event::Settle);
         while self.operations.len() < steps {
             let Some(Reverse((time, number))) = self.queue.pop() else {
                 return;
@@ -165,29 +169,35 @@ impl Timeline {
                 if self.is_open(link) {
                     self.operations.push(Operation::Arrive(arrival));
                 } else if self.random.percent(30) {
+                    self.met.push(Met::MessageKeptForLater);
                     // It is kept on the way until the link is there again.
                     let delay = self.random.between(200, 1_500);
                     self.at(delay, Event::Arrive(link, arrival));
+                } else {
+                    self.met.push(Met::MessageCutOff);
                 }
             }
             Event::Fault => {
                 self.fault();
-                let pause = self.random.between(50, 700);
+                let pause = self.random.between(20, 300);
                 self.at(pause, Event::Fault);
             }
             Event::LinksMended => self.cut = None,
-            Event::Returned(node) => self.away[node] = false,
+            Event::Returned(node) => {
+                self.met.push(Met::PeerReturned);
+                self.away[node] = false;
+            }
             Event::Settle => {
                 let seed = self.random.next();
                 self.operations.push(Operation::Settle { seed });
-                let pause = self.random.between(2_500, 7_000);
+                let pause = self.random.between(1_000, 5_000);
                 self.at(pause, Event::Settle);
             }
         }
     }
 
     fn work(&mut self, node: usize) {
-        if self.is_large && self.random.percent(2) {
+        if self.is_large && self.random.percent(3) {
             let first = *self.random.pick(&[1_000, 1_200, 5_000]);
             let rows = self.random.between(50, 600);
             self.operations.push(Operation::Bulk { node, first, rows });
@@ -296,12 +306,14 @@ impl Timeline {
             0..20 => {
                 let side = (0..self.replicas).map(|_| self.random.percent(50));
                 self.cut = Some(side.collect());
+                self.met.push(Met::LinksCut);
                 let end = self.random.between(200, 2_000);
                 self.at(end, Event::LinksMended);
             }
             20..32 => {
                 self.away[node] = true;
-                let end = self.random.between(1_000, 5_000);
+                self.met.push(Met::PeerAway);
+                let end = self.random.between(500, 3_000);
                 self.at(end, Event::Returned(node));
             }
             32..42 => {
@@ -313,12 +325,12 @@ impl Timeline {
                 let statements = (0..count).map(|_| self.generator.statement()).collect();
                 self.operations.push(Operation::Crash { node, statements });
             }
-            62..80 => self.operations.push(Operation::Backup { node, copying }),
-            80..90 if self.loses_files => {
+            62..74 => self.operations.push(Operation::Backup { node, copying }),
+            74..87 if self.loses_files => {
                 let is_reset = self.random.percent(75);
                 self.operations.push(Operation::Restore { node, is_reset });
             }
-            90..98 if self.loses_files => {
+            87..98 if self.loses_files => {
                 let from = (node + self.random.between(1, self.replicas - 1)) % self.replicas;
                 let is_reset = self.random.percent(70);
                 self.operations.push(Operation::Copy {

@@ -1,6 +1,8 @@
 # make        installs what is missing, builds dist/crsql.so and shows the demo
 # make test   builds and runs every test
-# The other targets: build, demo, lint, bench, clean.
+# make bench  measures the speed (docs/performance.md)
+# make gate   compares instruction counts with benches/gate.txt; gate-record writes them anew
+# The other targets: build, demo, lint, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -9,7 +11,7 @@ SHELL := /bin/bash
 # Where scripts/setup.sh puts Rust on a machine that has none.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all setup build demo test lint bench clean
+.PHONY: all setup build demo test lint bench gate gate-record clean
 
 all: setup
 	@$(MAKE) --no-print-directory demo
@@ -34,7 +36,10 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 
 bench: build
-	cargo bench --bench core
+	cargo bench --bench core -- compare changesets digests flights
+
+gate gate-record: build
+	cargo bench --bench core -- $@
 
 clean:
 	cargo clean

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the build, the demo and the tests need, and only what is missing.
+# Installs what the build, the demo, the tests and the gate need, and only what is missing.
 # Made for Debian 12; on other systems it says what to install by hand.
 set -euo pipefail
 
@@ -22,6 +22,7 @@ have_rust() {
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v sqlite3 >/dev/null || packages+=(sqlite3)
+command -v valgrind >/dev/null || packages+=(valgrind)
 have_libclang || packages+=(libclang-dev)
 have_rust || command -v curl >/dev/null || packages+=(curl ca-certificates)
 

@@ -8,6 +8,7 @@ use crate::clock::time;
 use crate::memory::{self, Assignment, Task};
 use crate::ratios::point_selects;
 use crate::replica::{Key, Replica, Side};
+use crate::report::verdict;
 use crate::settings::Settings;
 use crate::source::{self, Row};
 
@@ -19,6 +20,8 @@ const CHANGES: [usize; 4] = [1, 10, 1_000, 100_000];
 const MESSAGE_BYTES: i64 = 1 << 20;
 /// Upper bound of the digest of an unchanged database over a point SELECT: "as quick as", with room for noise.
 const AS_QUICK: f64 = 1.5;
+/// Upper bound of the memory of a stream of changesets, beyond the page cache.
+pub const STREAM_MIB: f64 = 64.0;
 /// What makes the databases differ in ten rows: four updates, one of them on both sides, four deletes, two inserts.
 const LEFT_DIFFERS: &str = "
     UPDATE t SET note = 'left' WHERE quantity IN (1000, 77000);
@@ -86,9 +89,8 @@ fn measure(settings: &Settings, key: Key) -> Outcome<()> {
         milliseconds(first),
         format!("{:.2} µs per row", first / rows as f64),
     );
-    let stored = left.integer(
-        "SELECT ifnull(sum(pgsize), 0) FROM dbstat WHERE name GLOB 'crsql_digest*'",
-    )?;
+    let stored =
+        left.integer("SELECT ifnull(sum(pgsize), 0) FROM dbstat WHERE name GLOB 'crsql_digest*'")?;
     line(
         "stored for digests",
         format!("{:.1} bytes per row", stored as f64 / rows as f64),
@@ -107,6 +109,16 @@ fn measure(settings: &Settings, key: Key) -> Outcome<()> {
             format!("{:.1} µs per change", duration / changes as f64),
         );
     }
+    let stream = memory::in_child(
+        settings,
+        &Assignment::databases(Task::Stream, key.shape(), &[left.path().to_owned()]),
+    )?;
+    let (_, verdict) = verdict(stream.process_mib(), STREAM_MIB);
+    line(
+        "memory of reading `crsql_changesets(0)`",
+        stream.describe(),
+        format!("bound {STREAM_MIB} MiB: {verdict}"),
+    );
     talks(settings, left, right)
 }
 
@@ -136,16 +148,12 @@ fn unchanged(settings: &Settings, replica: &Replica) -> Outcome<()> {
         best = [best[0].min(asked), best[1].min(point)];
     }
     let [asked, point] = best.map(|duration| duration / ASKED as f64);
-    let verdict = if asked / point <= AS_QUICK {
-        "pass"
-    } else {
-        "MISS"
-    };
+    let (bound, verdict) = verdict(asked / point, AS_QUICK);
     line(
         "`crsql_digest()` of the unchanged database",
         format!("{asked:.2} µs"),
         format!(
-            "{:.2}x a point `SELECT` of {point:.2} µs (bound {AS_QUICK}x): {verdict}",
+            "{:.2}x a point `SELECT` of {point:.2} µs (bound {bound}): {verdict}",
             asked / point
         ),
     );
@@ -154,7 +162,15 @@ fn unchanged(settings: &Settings, replica: &Replica) -> Outcome<()> {
 
 /// Conversations about many differences, about ten, and about none.
 fn talks(settings: &Settings, left: Replica, right: Replica) -> Outcome<()> {
-    talk("`crsql_reconcile`, 100,000 rows differ", &left, &right)?;
+    let many = CHANGES
+        .into_iter()
+        .rfind(|changes| *changes < settings.large_rows)
+        .unwrap_or_default();
+    talk(
+        &format!("`crsql_reconcile`, {many} rows differ"),
+        &left,
+        &right,
+    )?;
     let more = settings.directory.join("source.db");
     source::write(&more, left.key, settings.large_rows, 2)?;
     for (replica, sql) in [(&left, LEFT_DIFFERS), (&right, RIGHT_DIFFERS)] {

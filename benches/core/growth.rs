@@ -21,7 +21,7 @@ const SIZES: [usize; 6] = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_00
 /// Rows of the batch that is measured at each size.
 const BATCH: usize = 2_000;
 /// Measurements at each size; the fastest counts.
-const REPEATS: usize = 3;
+const REPEATS: usize = 5;
 /// Upper bound of the cost at the largest size over the cost at the smallest, beyond what the bare table does.
 const FLAT: f64 = 1.5;
 /// Live rows on the other table, and tombstones for each.

@@ -109,7 +109,10 @@ fn draw_panel(svg: &mut String, panel: &Panel, left: f64) -> Outcome<()> {
         left + LEFT,
         panel.title
     )?;
-    draw_grid(svg, &axes, step)?;
+    let mut ticks: Vec<f64> = points().map(|(size, _)| *size).collect();
+    ticks.sort_by(f64::total_cmp);
+    ticks.dedup();
+    draw_grid(svg, &axes, step, &ticks)?;
     for curve in &panel.curves {
         let path: Vec<String> = curve
             .points
@@ -134,8 +137,8 @@ fn draw_panel(svg: &mut String, panel: &Panel, left: f64) -> Outcome<()> {
     Ok(())
 }
 
-/// Lines across at each tick, the sizes below and the names of both axes.
-fn draw_grid(svg: &mut String, axes: &Axes, step: f64) -> Outcome<()> {
+/// Lines across at each tick of the cost, the sizes below and the names of both axes.
+fn draw_grid(svg: &mut String, axes: &Axes, step: f64, sizes: &[f64]) -> Outcome<()> {
     let (from, to) = (axes.x(axes.sizes.0), axes.x(axes.sizes.1));
     let ticks = (axes.highest / step).round() as usize;
     for tick in 0..=ticks {
@@ -150,18 +153,16 @@ fn draw_grid(svg: &mut String, axes: &Axes, step: f64) -> Outcome<()> {
             (cost * 100.0).round() / 100.0
         )?;
     }
-    let mut size = axes.sizes.0;
-    while size <= axes.sizes.1 * 1.01 {
-        let (x, bottom) = (axes.x(size), axes.y(0.0));
+    for size in sizes {
+        let (x, bottom) = (axes.x(*size), axes.y(0.0));
         writeln!(
             svg,
             "<line x1=\"{x:.1}\" y1=\"{bottom:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#999\"/>\
              <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
             bottom + 4.0,
             bottom + 18.0,
-            short(size)
+            short(*size)
         )?;
-        size *= 10.0;
     }
     let middle = axes.y(axes.highest / 2.0);
     writeln!(

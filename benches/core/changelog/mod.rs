@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::Outcome;
 use crate::replica::Shape;
 
-/// How an entry and what it is about are joined.
+/// The items made of some names, with commas.
 fn list(names: &[&str], item: impl Fn(usize, &str) -> String) -> String {
     let items: Vec<String> = names
         .iter()
@@ -19,11 +19,12 @@ fn list(names: &[&str], item: impl Fn(usize, &str) -> String) -> String {
     items.join(", ")
 }
 
-/// The key as an entry has it, from columns with the given prefix.
+/// The key as an entry has it, from columns with the given prefix. The plus takes the affinity from a column: compared with one of
+/// integers, the index of the changelog would be of no use.
 fn key_from(shape: &Shape, prefix: &str) -> String {
     let columns = list(shape.key, |_, name| format!("{prefix}{name}"));
     match shape.key.len() {
-        1 => columns,
+        1 => format!("+{columns}"),
         _ => format!("json_array({columns})"),
     }
 }
@@ -36,6 +37,7 @@ fn key_column(shape: &Shape, entry: &str, index: usize) -> String {
     }
 }
 
+/// How an entry and the row that it is about are joined.
 fn joined(shape: &Shape, entry: &str) -> String {
     let conditions: Vec<String> = shape
         .key

@@ -37,6 +37,7 @@ lint:
 
 bench: build
 	cargo bench --bench core -- compare changesets digests flights
+	cargo bench --bench slices
 
 gate gate-record: build
 	cargo bench --bench core -- $@

@@ -11,8 +11,9 @@ use crate::schema::crr::slot;
 use crate::schema::triggers::COLUMNS_PER_SET;
 use crate::schema::{Crr, Key, late};
 use crate::sqlite::value::Arguments;
-use crate::state::State;
+use crate::state::deferred::{ColumnSet, Deferred};
 use crate::state::notes::Note;
+use crate::state::{Reported, State};
 use std::rc::Rc;
 
 const LOCAL: SiteOrdinal = SiteOrdinal::LOCAL;
@@ -27,20 +28,24 @@ fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Argume
             "the crsql_capture functions are for the triggers that crsql_as_crr makes; don't call them".to_owned(),
         ));
     }
-    if arguments.integer(0) != state.database()? {
-        return Err(Error::Table(
-            "this replicated table is not one of the main database: its writes can be recorded only where its \
-             file is opened as main; open it on a connection of its own"
-                .to_owned(),
-        ));
-    }
-    let crr = state.table(TableId(arguments.integer(1)))?.ok_or_else(|| {
-        Error::Table(
-            "this table has lost capture triggers, so that its writes can't all be recorded; call crsql_check() to \
-             see which it is, and crsql_adopt('table') to mend it"
-                .to_owned(),
-        )
-    })?;
+    let id = TableId(arguments.integer(1));
+    let crr = match state.table_of_trigger(arguments.integer(0), id)? {
+        Reported::Table(crr) => crr,
+        Reported::Elsewhere => {
+            return Err(Error::Table(
+                "this replicated table is not one of the main database: its writes can be recorded only where its \
+                 file is opened as main; open it on a connection of its own"
+                    .to_owned(),
+            ));
+        }
+        Reported::Lost => {
+            return Err(Error::Table(
+                "this table has lost capture triggers, so that its writes can't all be recorded; call \
+                 crsql_check() to see which it is, and crsql_adopt('table') to mend it"
+                    .to_owned(),
+            ));
+        }
+    };
     Ok((crr, arguments.from(IDENTITY_ARGUMENTS)))
 }
 
@@ -160,9 +165,7 @@ fn record_first_insert(state: &State, new: &NewRow<'_>) -> Result<()> {
 
 /// The row was deleted before and is there again.
 fn record_new_life(state: &State, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
-    clock.start_over(clock.cl.next_create(), state.reserve(1)?, LOCAL);
-    let at = state.reserve(crr.columns.len() as u64)?;
-    clock.set_cells(at, LOCAL, all_cells(crr, |_| ColumnVersion::FIRST));
+    state.start_new_life(crr, &mut clock)?;
     state.save_clock(crr, key, clock)
 }
 
@@ -196,8 +199,10 @@ fn next_versions(crr: &Rc<Crr>, clock: &RowClock) -> Vec<(ColumnId, ColumnVersio
 
 /// What an update did to a row.
 struct Update {
-    old_key: Key,
-    new_key: Key,
+    /// Its key now
+    key: Key,
+    /// Its key before, if that was another
+    moved_from: Option<Key>,
     /// The columns that changed, as far as the trigger names them
     changed: Vec<ColumnId>,
     /// Whether no other column can have changed, or another trigger asks for those
@@ -212,13 +217,13 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         return Ok(Value::Null);
     }
     let (crr, arguments) = table(state, arguments)?;
-    let (old_key, new_key, rest) = moved_keys(&crr, arguments)?;
+    let (key, moved_from, rest) = moved_keys(&crr, arguments)?;
     let (late, sets) = (
         rest.take(crr.late_arguments()),
         rest.from(crr.late_arguments()),
     );
     let is_one_of_many = !sets.is_empty() && crr.captured().len() > COLUMNS_PER_SET;
-    if old_key != new_key && is_one_of_many {
+    if moved_from.is_some() && is_one_of_many {
         // The trigger of all updates records the whole row.
         return Ok(Value::Null);
     }
@@ -226,22 +231,25 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         changed: changed_columns(&crr, sets),
         names_all: is_one_of_many || !crr.is_unregistered && !crr.has_uncaptured(),
         late: crr.late_of(late),
-        old_key,
-        new_key,
+        key,
+        moved_from,
     };
     record(state, &crr, update)
 }
 
-/// The keys before and after an update, and the arguments behind them.
-fn moved_keys<'a>(crr: &Crr, arguments: Arguments<'a>) -> Result<(Key, Key, Arguments<'a>)> {
+/// The key after an update, the one before it if that was another, and the arguments behind them.
+fn moved_keys<'a>(
+    crr: &Crr,
+    arguments: Arguments<'a>,
+) -> Result<(Key, Option<Key>, Arguments<'a>)> {
     let count = crr.key_arguments().count();
     let (old, new) = (arguments.take(count), arguments.from(count).take(count));
-    let old_key = crr.key_of(old)?;
-    let new_key = match old.iter().eq(new.iter()) {
-        true => old_key.clone(),
-        false => crr.key_of(new)?,
+    let key = crr.key_of(new)?;
+    let moved_from = match old.iter().eq(new.iter()) {
+        true => None,
+        false => Some(crr.key_of(old)?).filter(|old| *old != key),
     };
-    Ok((old_key, new_key, arguments.from(2 * count)))
+    Ok((key, moved_from, arguments.from(2 * count)))
 }
 
 /// BEFORE UPDATE in an alter session: keeps the row to compare it with what comes of it.
@@ -260,9 +268,9 @@ pub fn before(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 /// AFTER UPDATE in an alter session.
 pub fn after(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let (crr, arguments) = table(state, arguments)?;
-    let (old_key, new_key, _) = moved_keys(&crr, arguments)?;
-    let old = state.take_before(crr.id, &old_key);
-    let new = cells(state, &crr, &new_key)?;
+    let (key, moved_from, _) = moved_keys(&crr, arguments)?;
+    let old = state.take_before(crr.id, moved_from.as_ref().unwrap_or(&key));
+    let new = cells(state, &crr, &key)?;
     let (mut changed, mut late) = (Vec::new(), Vec::new());
     for (index, column) in crr.columns.iter().enumerate() {
         let value_of =
@@ -279,8 +287,8 @@ pub fn after(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         }
     }
     let update = Update {
-        old_key,
-        new_key,
+        key,
+        moved_from,
         changed,
         names_all: true,
         late,
@@ -310,20 +318,18 @@ fn cells(state: &State, crr: &Crr, key: &Key) -> Result<Option<Vec<Value>>> {
 }
 
 fn record(state: &State, crr: &Rc<Crr>, mut update: Update) -> Result<Value> {
-    let (old_key, new_key) = (&update.old_key, &update.new_key);
-    let is_moved = old_key != new_key;
-    let note = state.take_note(crr.id, new_key);
-    if is_moved {
+    let note = state.take_note(crr.id, &update.key);
+    if let Some(old_key) = &update.moved_from {
         state.take_note(crr.id, old_key);
     }
     if !state.is_capturing() {
-        state.note_unrecorded(crr, old_key)?;
-        if is_moved {
-            state.note_unrecorded(crr, new_key)?;
+        state.note_unrecorded(crr, &update.key)?;
+        if let Some(old_key) = &update.moved_from {
+            state.note_unrecorded(crr, old_key)?;
         }
         return Ok(Value::Null);
     }
-    if !is_moved && update.changed.is_empty() && update.names_all {
+    if update.moved_from.is_none() && update.changed.is_empty() && update.names_all {
         return Ok(Value::Null);
     }
     let crr = begin(state, crr, None)?;
@@ -333,14 +339,16 @@ fn record(state: &State, crr: &Rc<Crr>, mut update: Update) -> Result<Value> {
         let late = unnamed.filter(|column| column.late.is_some());
         update.late.extend(late.map(|column| column.id));
     }
-    if is_moved {
-        let replaced = match note {
-            Some(Note::Existing(late)) => Some(late),
-            _ => None,
-        };
-        record_move(state, &crr, update, replaced)?;
-    } else {
-        record_update(state, &crr, update)?;
+    match update.moved_from {
+        Some(old_key) => {
+            let replaced = match note {
+                Some(Note::Existing(late)) => Some(late),
+                _ => None,
+            };
+            let keys = (&old_key, &update.key);
+            record_move(state, &crr, keys, update.late, replaced)?;
+        }
+        None => record_update(state, &crr, update)?,
     }
     state.settle();
     Ok(Value::Null)
@@ -359,7 +367,14 @@ fn changed_columns(crr: &Rc<Crr>, arguments: Arguments<'_>) -> Vec<ColumnId> {
 }
 
 fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
-    let key = &update.new_key;
+    if update.names_all
+        && let Some(columns) = ColumnSet::of(&update.changed)
+        && state.may_defer(crr, &update.key)?
+    {
+        let at = state.reserve(update.changed.len() as u64)?;
+        return state.defer(crr, update.key, Deferred::Update(at, columns));
+    }
+    let key = &update.key;
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
@@ -409,18 +424,19 @@ fn changed_unnamed(state: &State, crr: &Crr, key: &Key, clock: &RowClock) -> Res
 }
 
 /// The row got another key: every cell is written under the new one, and the old one is deleted. The seqs
-/// come in this order: cells, end of the old key, beginning of the new.
+/// come in this order: cells, end of the old key, beginning of the new. `late` are the late columns that held
+/// their default.
 fn record_move(
     state: &State,
     crr: &Rc<Crr>,
-    update: Update,
+    (old_key, new_key): (&Key, &Key),
+    late: Vec<ColumnId>,
     replaced: Option<Vec<ColumnId>>,
 ) -> Result<()> {
-    let (old_key, new_key) = (&update.old_key, &update.new_key);
     let mut old = state
         .find_clock(crr, old_key)?
         .unwrap_or_else(RowClock::pristine);
-    old.uncovered = update.late;
+    old.uncovered = late;
     let known = state.find_clock(crr, new_key)?;
     let is_gone_again = known.as_ref().is_some_and(|clock| !clock.cl.is_live())
         && !state.row_exists(crr, &crr.key_values(new_key)?)?;
@@ -488,6 +504,10 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 }
 
 fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
+    if state.may_defer(crr, key)? {
+        let change = Deferred::Delete(state.reserve(1)?);
+        return state.defer(crr, key.clone(), change);
+    }
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);

@@ -52,6 +52,9 @@ mod code {
     pub(super) const MISUSE: i32 = 21;
 }
 
+/// What SQLite says to a savepoint inside a statement that writes.
+const NO_SAVEPOINT: &str = "cannot open savepoint";
+
 /// What every message starts with.
 const PREFIX: &str = "crsql: ";
 
@@ -84,10 +87,15 @@ impl Error {
         )
     }
 
+    /// Whether a constraint or a trigger refused a statement.
+    pub fn is_constraint(&self) -> bool {
+        self.code() & 0xff == code::CONSTRAINT
+    }
+
     /// Whether the change itself is at fault: it doesn't fit its table, or a constraint or trigger refuses it.
     pub fn is_refusal(&self) -> bool {
-        let is_constraint = matches!(self.code() & 0xff, code::CONSTRAINT | code::MISMATCH);
-        is_constraint || matches!(self, Error::Change(_) | Error::Table(_))
+        let is_mismatch = self.code() & 0xff == code::MISMATCH;
+        self.is_constraint() || is_mismatch || matches!(self, Error::Change(_) | Error::Table(_))
     }
 
     /// `crsql_changes` takes inserts only.
@@ -116,6 +124,37 @@ impl Error {
                 message: format!("{work}: {}", message.trim_start_matches(PREFIX)),
             },
             other => other,
+        }
+    }
+
+    /// Says what to do where a function was called inside a statement that writes.
+    pub fn of_call(self, function: &str) -> Error {
+        match self {
+            Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => {
+                Error::Usage(format!(
+                    "call {function} in a SELECT of its own: inside a statement that writes it can't be undone alone"
+                ))
+            }
+            other => other,
+        }
+    }
+
+    /// Puts what stays of the work before the message of any error.
+    pub fn after(self, done: impl fmt::Display) -> Error {
+        let join = |text: String| format!("{done}: {}", text.trim_start_matches(PREFIX));
+        match self {
+            Error::Sqlite { code, message } => Error::Sqlite {
+                code,
+                message: join(message),
+            },
+            Error::Usage(text) => Error::Usage(join(text)),
+            Error::Table(text) => Error::Table(join(text)),
+            Error::Change(text) => Error::Change(join(text)),
+            Error::Corrupt(text) => Error::Corrupt(join(text)),
+            Error::Load(text) => Error::Load(join(text)),
+            Error::Foreign(text) => Error::Foreign(join(text)),
+            Error::Internal(text) => Error::Internal(join(text)),
+            Error::Doomed => Error::Doomed,
         }
     }
 }

@@ -20,6 +20,7 @@ mod column {
     pub(super) const SITE_ID: usize = 2;
     pub(super) const DB_VERSION: usize = 3;
     pub(super) const RECEIVED_VERSION: usize = 4;
+    pub(super) const RECEIVED_AT: usize = 5;
     pub(super) const SENT_AT: usize = 7;
     pub(super) const UNSENT: usize = 8;
     pub(super) const PARKED: usize = 9;
@@ -27,6 +28,9 @@ mod column {
     pub(super) const TOMBSTONES: usize = 11;
     pub(super) const LOG_ENTRIES: usize = 12;
     pub(super) const METADATA_BYTES: usize = 13;
+    pub(super) const PARTS: usize = 14;
+    pub(super) const PARTS_BYTES: usize = 15;
+    pub(super) const NOT_RECONCILED: usize = 16;
 }
 
 /// `crsql_status` on one connection.
@@ -39,8 +43,10 @@ enum Subject {
     Database,
     /// A peer: its site id, then what it sent and when, and what it was sent and when
     Peer(Value, [Value; 4]),
-    /// A table; without an id it is only waited for
-    Table(Option<TableId>, String),
+    /// A table, and why it was not reconciled; without an id it is not here
+    Table(Option<TableId>, String, Value),
+    /// A transaction of which only parts are here: who sent them, its version there, since when, how many, bytes
+    Transaction([Value; 5]),
 }
 
 /// The rows of `crsql_status`.
@@ -56,7 +62,8 @@ impl Table for Status {
 
     const DECLARATION: &'static str = "CREATE TABLE x (kind TEXT, name TEXT, site_id BLOB, db_version INTEGER, \
         received_version INTEGER, received_at TEXT, sent_version INTEGER, sent_at TEXT, unsent INTEGER, parked INTEGER, \
-        rows INTEGER, tombstones INTEGER, log_entries INTEGER, metadata_bytes INTEGER)";
+        rows INTEGER, tombstones INTEGER, log_entries INTEGER, metadata_bytes INTEGER, parts INTEGER, parts_bytes INTEGER, \
+        not_reconciled TEXT)";
 
     fn connect(state: &Rc<State>, _definition: &Definition) -> Result<Status> {
         Ok(Status {
@@ -90,13 +97,44 @@ impl StatusCursor {
             let value = |column| peers.value(column).to_owned();
             subjects.push(Subject::Peer(value(0), [1, 2, 3, 4].map(value)));
         }
+        if self.exists(sql::PARTS_EXISTS)? {
+            let mut transactions = connection.prepare(sql::STATUS_TRANSACTIONS)?;
+            while transactions.step()? {
+                let figures = [0, 1, 2, 3, 4].map(|column| transactions.value(column).to_owned());
+                subjects.push(Subject::Transaction(figures));
+            }
+        }
+        let mut unmatched = self.read_unmatched()?;
         let mut tables = connection.prepare(sql::STATUS_TABLES)?;
         while tables.step()? {
             let is_here = tables.value(0) != ValueRef::Null;
-            let id = is_here.then(|| TableId(tables.integer(0)));
-            subjects.push(Subject::Table(id, tables.text(1)));
+            let (id, name) = (is_here.then(|| TableId(tables.integer(0))), tables.text(1));
+            let noted = unmatched
+                .iter()
+                .position(|(noted, _)| name.eq_ignore_ascii_case(noted));
+            let reason = noted.map_or(Value::Null, |place| unmatched.remove(place).1);
+            subjects.push(Subject::Table(id, name, reason));
         }
+        let not_here = unmatched.into_iter();
+        subjects.extend(not_here.map(|(name, reason)| Subject::Table(None, name, reason)));
         Ok(subjects)
+    }
+
+    /// The tables that the last conversation left alone, and why.
+    fn read_unmatched(&self) -> Result<Vec<(String, Value)>> {
+        let mut found = Vec::new();
+        if self.exists(sql::UNMATCHED_EXISTS)? {
+            let mut unmatched = self.state.store.connection.prepare(sql::STATUS_UNMATCHED)?;
+            while unmatched.step()? {
+                found.push((unmatched.text(0), unmatched.value(1).to_owned()));
+            }
+        }
+        Ok(found)
+    }
+
+    fn exists(&self, text: &str) -> Result<bool> {
+        let mut query = self.state.store.connection.prepare(text)?;
+        Ok(query.first([], |_| ())?.is_some())
     }
 
     /// The first number of a query.
@@ -165,6 +203,19 @@ impl StatusCursor {
     }
 }
 
+fn of_transaction(column: usize, figures: &[Value; 5]) -> Value {
+    let place = match column {
+        column::KIND => return text("transaction"),
+        column::SITE_ID => 0,
+        column::DB_VERSION => 1,
+        column::RECEIVED_AT => 2,
+        column::PARTS => 3,
+        column::PARTS_BYTES => 4,
+        _ => return Value::Null,
+    };
+    figures.get(place).cloned().unwrap_or(Value::Null)
+}
+
 fn text(text: &str) -> Value {
     Value::Text(text.as_bytes().to_vec())
 }
@@ -191,7 +242,11 @@ impl Cursor for StatusCursor {
         let value = match self.subjects.get(self.next) {
             Some(Subject::Database) => self.of_database(column)?,
             Some(Subject::Peer(site, progress)) => self.of_peer(column, site, progress)?,
-            Some(Subject::Table(id, name)) => self.of_table(column, *id, name)?,
+            Some(Subject::Table(_, _, reason)) if column == column::NOT_RECONCILED => {
+                reason.clone()
+            }
+            Some(Subject::Table(id, name, _)) => self.of_table(column, *id, name)?,
+            Some(Subject::Transaction(figures)) => of_transaction(column, figures),
             None => Value::Null,
         };
         context.result(value.as_ref());

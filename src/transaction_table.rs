@@ -60,13 +60,11 @@ impl Table for TransactionTable {
     }
 
     fn commit(&self) {
-        self.state.on_end();
-        self.state.keep_tables();
+        self.state.on_commit();
     }
 
     fn rollback(&self) {
-        self.state.on_end();
-        self.state.forget_uncommitted_tables();
+        self.state.on_rollback();
     }
 
     fn savepoint(&self, index: i32) -> Result<()> {

@@ -19,6 +19,12 @@ mod user_triggers;
 #[path = "capture/values.rs"]
 mod values;
 
+#[path = "capture/versions.rs"]
+mod versions;
+
+#[path = "capture/waiting.rs"]
+mod waiting;
+
 use checks::{Follower, check, content, create_crr, exec, one, refusal, rows};
 use rusqlite::Connection;
 use rusqlite::types::Value;

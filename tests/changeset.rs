@@ -14,7 +14,11 @@ mod hostile;
 mod parts;
 #[path = "changeset/random.rs"]
 mod random;
+#[path = "changeset/slices.rs"]
+mod slices;
 mod support;
+#[path = "changeset/triggers.rs"]
+mod triggers;
 
 use rusqlite::{Connection, Result};
 

@@ -13,6 +13,9 @@ mod support;
 #[path = "support/checks.rs"]
 mod checks;
 
+#[path = "support/host.rs"]
+mod hosts;
+
 #[path = "loading/host.rs"]
 mod host;
 

@@ -1,7 +1,7 @@
 //! Memory: the highest use of SQLite's heap, and the growth of the process.
 //!
-//! What frees memory keeps it in the process, so each task runs in a process of its own, which counts from the moment
-//! before the work. SQLite's heap holds the page cache (2 MB), statements, sorters and sessions; the process also what the
+//! What is freed stays with the process, so each task runs in a process of its own, which gives back what it has left over
+//! and counts from the moment before the work. SQLite's heap holds the page cache (2 MB), statements, sorters and sessions; the process also what the
 //! extension itself allocates, and the pages of the mapped index of the write-ahead log.
 
 use std::path::{Path, PathBuf};
@@ -190,6 +190,7 @@ fn peak(work: impl FnOnce() -> Outcome<()>) -> Outcome<Peak> {
         rusqlite::ffi::sqlite3_memory_highwater(1);
         rusqlite::ffi::sqlite3_memory_used()
     };
+    give_back();
     // Sets the highest resident size back to the present one.
     std::fs::write("/proc/self/clear_refs", "5")?;
     let resident = status_bytes("VmRSS:")?;
@@ -201,6 +202,19 @@ fn peak(work: impl FnOnce() -> Outcome<()>) -> Outcome<Peak> {
         process: status_bytes("VmHWM:")?.saturating_sub(resident),
     })
 }
+
+/// Gives what was freed back to the system, so that the work that follows does not take it for free.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn give_back() {
+    unsafe extern "C" {
+        fn malloc_trim(keep: usize) -> i32;
+    }
+    // SAFETY: a function of the C library without preconditions.
+    unsafe { malloc_trim(0) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn give_back() {}
 
 /// A line of /proc/self/status, which is in KiB.
 fn status_bytes(name: &str) -> Outcome<u64> {

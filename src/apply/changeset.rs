@@ -21,7 +21,7 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
         .clone();
     state.ensure_bootstrapped()?;
     let mut off = triggers_off(state, &header)?;
-    state.store.atomically(|| {
+    let outcome = state.store.atomically(|| {
         state.enlist()?;
         if off.is_some() && fires_others(state, &header)? {
             // The schema has just changed.
@@ -32,22 +32,26 @@ pub fn apply(state: &State, bytes: &[u8]) -> Result<i64> {
         }
         let won = apply_preceding(state, &header)?;
         let own = match header.part {
-            Part::Whole => apply_rows(state, bytes)?,
-            part => {
-                keep(state, &header, part, bytes)?;
-                let end = (part == Part::Last).then_some(header.last.seq);
-                apply_parts(state, &header.site, header.last.version, end)?
+            Part::Whole => {
+                let own = apply_rows(state, bytes)?;
+                let superseded = superseded(state, &header)?;
+                let parts = superseded
+                    .into_iter()
+                    .map(|version| apply_superseded(state, &header.site, version));
+                parts.sum::<Result<i64>>()? + own
             }
+            part => merge_part(state, &header, part, bytes)?,
         };
         Ok(won + own)
-    })
+    });
+    outcome.map_err(|error| error.of_call("crsql_apply"))
 }
 
 /// Changesets of so many rows are worth it to compile statements without triggers.
 const ROWS_WITHOUT_TRIGGERS: u64 = 2000;
 
 /// Switches off our own triggers, which do nothing in a merge and cost as much as the row, if there are no others.
-fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
+pub(super) fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
     let rows = header.tables.iter().map(|table| table.rows);
     let is_large = rows.fold(0, u64::saturating_add) >= ROWS_WITHOUT_TRIGGERS;
     match is_large && !fires_others(state, header)? {
@@ -56,24 +60,36 @@ fn triggers_off(state: &State, header: &Header) -> Result<Option<TriggersOff>> {
     }
 }
 
-/// Whether the application has triggers, as the schema is now.
-fn fires_others(state: &State, header: &Header) -> Result<bool> {
+/// Whether there are triggers that could fire, as the schemas are now. A function of the application in a
+/// constraint of the table may write to anything, also to a database that is attached.
+pub(super) fn fires_others(state: &State, header: &Header) -> Result<bool> {
     for table in header.tables.iter().take(1) {
         state.table_by_any_name(&table.name)?;
     }
-    state.has_other_triggers()
+    // What can't be read now may have some.
+    Ok(state.has_other_triggers()? || has_attached_triggers(state).unwrap_or(true))
+}
+
+fn has_attached_triggers(state: &State) -> Result<bool> {
+    let connection = state.store.connection;
+    let mut attached = connection.prepare(sql::ATTACHED)?;
+    while attached.step()? {
+        let name = attached.text(0);
+        let text = sql::fill(
+            sql::ATTACHED_TRIGGERS,
+            &[("schema", sql::Part::Name(&name))],
+        );
+        if connection.prepare(&text)?.first([], |_| ())?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Merges the rows of one changeset.
 fn apply_rows(state: &State, bytes: &[u8]) -> Result<i64> {
     let mut reader = Reader::open(bytes).map_err(Error::changeset)?;
-    let Some(_merging) = state.start_merging() else {
-        return Err(Error::Change(
-            "a trigger called crsql_apply while a merge was running; apply from the application"
-                .to_owned(),
-        ));
-    };
-    let mut merging = Merging::new(state, reader.header().clone());
+    let mut merging = Merging::new(state, reader.header().clone())?;
     let mut buffer = Vec::new();
     while let Some(mut chunk) = reader.next_chunk(&mut buffer).map_err(Error::changeset)? {
         merging.start_chunk();
@@ -81,14 +97,12 @@ fn apply_rows(state: &State, bytes: &[u8]) -> Result<i64> {
             merging.merge(&row)?;
         }
     }
-    state.settle();
-    state.count_impact(merging.events);
-    Ok(merging.won)
+    Ok(merging.finish())
 }
 
 /// A changeset that begins after a transaction says that nothing more is left of that. Its last parts may never
 /// come: later writes can have replaced all that was in them.
-fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
+pub(super) fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
     match header.after {
         (version, Some(seq)) if header.first > version => {
             apply_parts(state, &header.site, version, Some(seq))
@@ -97,9 +111,47 @@ fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
     }
 }
 
+/// The transactions of which only parts were here, and that a changeset has brought whole.
+pub(super) fn superseded(state: &State, header: &Header) -> Result<Vec<DbVersion>> {
+    let mut versions = Vec::new();
+    if has_parts(state)? {
+        let mut query = state.store.connection.prepare(sql::PARTS_SUPERSEDED)?;
+        query.bind_all([
+            ValueRef::Blob(&header.site),
+            ValueRef::Integer(header.after.0.to_sql()),
+            ValueRef::Integer(header.last.version.to_sql()),
+        ])?;
+        while query.step()? {
+            versions.push(DbVersion(query.integer(0) as u64));
+        }
+    }
+    Ok(versions)
+}
+
+/// Merges what is here of a transaction that was merged whole, and lets go of it. Most often nothing of it is news; but
+/// the changeset may have left out an author whose changes are in the parts.
+pub(super) fn apply_superseded(state: &State, site: &[u8], version: DbVersion) -> Result<i64> {
+    let of = [ValueRef::Blob(site), ValueRef::Integer(version.to_sql())];
+    let mut parts = state.store.connection.prepare(sql::PARTS_OF)?;
+    parts.bind_all(of)?;
+    let mut rowids = Vec::new();
+    while parts.step()? {
+        rowids.push(parts.integer(0));
+    }
+    drop(parts);
+    apply_kept(state, &rowids, of)
+}
+
 fn has_parts(state: &State) -> Result<bool> {
     let mut exists = state.store.connection.prepare(sql::PARTS_EXISTS)?;
     Ok(exists.first([], |_| ())?.is_some())
+}
+
+/// Keeps a part, and merges all of its transaction when nothing of that is missing.
+pub(super) fn merge_part(state: &State, header: &Header, part: Part, bytes: &[u8]) -> Result<i64> {
+    keep(state, header, part, bytes)?;
+    let end = (part == Part::Last).then_some(header.last.seq);
+    apply_parts(state, &header.site, header.last.version, end)
 }
 
 /// Keeps a part until the others are there.
@@ -151,10 +203,16 @@ fn apply_parts(state: &State, site: &[u8], version: DbVersion, end: Option<Seq>)
     if !is_whole {
         return Ok(0);
     }
+    apply_kept(state, &rowids, of)
+}
+
+/// Merges kept parts, and lets go of all of their transaction.
+fn apply_kept(state: &State, rowids: &[i64], of: [ValueRef<'_>; 2]) -> Result<i64> {
+    let connection = state.store.connection;
     let mut get = connection.prepare(sql::PARTS_GET)?;
     let mut won = 0;
     for rowid in rowids {
-        let data = get.first([ValueRef::Integer(rowid)], |row| row.value(0).to_owned())?;
+        let data = get.first([ValueRef::Integer(*rowid)], |row| row.value(0).to_owned())?;
         if let Some(Value::Blob(data)) = data {
             won += apply_rows(state, &data)?;
         }

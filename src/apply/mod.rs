@@ -6,6 +6,8 @@
 pub mod changeset;
 mod incoming;
 pub mod parked;
+pub mod slices;
+pub mod states;
 mod whole;
 
 use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};
@@ -23,16 +25,6 @@ use incoming::{Incoming, Received};
 
 pub use incoming::Row;
 use std::rc::Rc;
-
-/// The table and the key that a change is about; none if the table is not here.
-pub fn identify(state: &State, row: &Row<'_>) -> Result<Option<(Rc<Crr>, Key)>> {
-    Ok(match incoming::read(state, row)? {
-        Received::Change(change) | Received::UnknownColumn(change, _) => {
-            Some((change.crr, change.key))
-        }
-        Received::UnknownTable(_) => None,
-    })
-}
 
 /// Merges one change; 0 if it was ignored or parked, else a number that is not 0.
 pub fn apply(state: &State, arguments: Arguments<'_>) -> Result<i64> {
@@ -87,15 +79,40 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
         Some(held) => held,
         None => load(state, &incoming.crr, &incoming.key, incoming.pk)?,
     };
-    let outcome = merge(state, incoming, &mut held);
+    let outcome = merge(state, incoming, &mut held, Table::IsToWrite);
+    // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
+    let (outcome, failure) = match outcome {
+        Err(error) if error.is_constraint() && state.store.connection.changes() > 0 => {
+            let outcome = merge(state, incoming, &mut held, Table::IsWritten);
+            (outcome, Some(error))
+        }
+        outcome => (outcome, None),
+    };
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
-    if applied > 0 && incoming.is_signed_as_own {
+    if applied > 0 && incoming.is_sign_of_copy() {
         state.note_own_change_from_elsewhere()?;
     }
     state.count_impact(applied);
-    Ok(applied)
+    failure.map_or(Ok(applied), Err)
+}
+
+/// Whether a change still has to be carried out in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    IsToWrite,
+    IsWritten,
+}
+
+impl Table {
+    /// Runs the statement that writes; false if it changed nothing.
+    fn write(self, run: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        match self {
+            Table::IsToWrite => run(),
+            Table::IsWritten => Ok(true),
+        }
+    }
 }
 
 fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
@@ -125,7 +142,7 @@ fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
 }
 
 /// Decides and carries out; gives the number of events that were applied.
-fn merge(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<i64> {
+fn merge(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Table) -> Result<i64> {
     let column = incoming
         .cell
         .as_ref()
@@ -137,7 +154,7 @@ fn merge(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<i
     };
     let mut verdict = judge(known, incoming.cl, incoming.claim);
     if verdict == Verdict::Tie {
-        let wins = incoming_wins_tie(state, incoming, held)?;
+        let wins = table == Table::IsWritten || incoming_wins_tie(state, incoming, held)?;
         verdict = if wins {
             Verdict::Write
         } else {
@@ -146,18 +163,18 @@ fn merge(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<i
     }
     match verdict {
         Verdict::Ignore | Verdict::Tie => Ok(0),
-        Verdict::Delete => delete(state, incoming, held),
-        Verdict::Revive => revive(state, incoming, held),
-        Verdict::Write => write(state, incoming, held, false),
-        Verdict::ReviveAndWrite => write(state, incoming, held, true),
+        Verdict::Delete => delete(state, incoming, held, table),
+        Verdict::Revive => revive(state, incoming, held, table),
+        Verdict::Write => write(state, incoming, held, (table, 1)),
+        Verdict::ReviveAndWrite => write(state, incoming, held, (table, 2)),
     }
 }
 
-fn delete(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<i64> {
+fn delete(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Table) -> Result<i64> {
     let (crr, key) = (&incoming.crr, &incoming.key);
     let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
     if held.exists {
-        if !delete_row(state, crr, held)? {
+        if !table.write(|| delete_row(state, crr, held))? {
             return Ok(0);
         }
         held.exists = false;
@@ -169,9 +186,9 @@ fn delete(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<
     Ok(1)
 }
 
-fn revive(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<i64> {
+fn revive(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Table) -> Result<i64> {
     let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
-    if !held.exists && !insert_row(state, &incoming.crr, held, None)? {
+    if !held.exists && !table.write(|| insert_row(state, &incoming.crr, held, None))? {
         return Ok(0);
     }
     held.exists = true;
@@ -182,25 +199,29 @@ fn revive(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow) -> Result<
     Ok(1)
 }
 
-fn write(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, revives: bool) -> Result<i64> {
+/// `events` is 1 for the cell, 2 if the row is revived before.
+fn write(
+    state: &State,
+    incoming: &Incoming<'_>,
+    held: &mut HeldRow,
+    (table, events): (Table, u64),
+) -> Result<i64> {
     let (Some((index, value)), Claim::Cell(version)) = (&incoming.cell, incoming.claim) else {
         return Err(Error::Internal(
             "a sentinel was to be written to a cell".to_owned(),
         ));
     };
-    let events = 1 + u64::from(revives);
     let (planned, site) = (plan(state, incoming, events)?, ordinal(state, incoming)?);
-    let is_written = if held.exists {
-        update_cell(state, &incoming.crr, held, *index, value)?
-    } else {
-        insert_row(state, &incoming.crr, held, Some((*index, value)))?
-    };
+    let is_written = table.write(|| match held.exists {
+        true => update_cell(state, &incoming.crr, held, *index, value),
+        false => insert_row(state, &incoming.crr, held, Some((*index, value))),
+    })?;
     if !is_written {
         return Ok(0);
     }
     held.exists = true;
     let first = state.keep(planned);
-    if revives {
+    if events > 1 {
         held.clock
             .revive(incoming.cl, first, site, incoming.crr.column_ids());
     }
@@ -209,11 +230,11 @@ fn write(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, revives: bo
         seq: first.seq.plus(events - 1),
         ..first
     };
-    let cell = (incoming.crr.columns[*index].id, version);
-    held.clock.set_cells(at, site, std::iter::once(cell));
+    let column = incoming.crr.columns[*index].id;
+    held.clock.set_cell(at, site, column, version);
     held.is_dirty = true;
     if let Some(default) = &incoming.crr.columns[*index].late {
-        held.note_late(cell.0, late::holds(value.as_ref(), default));
+        held.note_late(column, late::holds(value.as_ref(), default));
     }
     Ok(events as i64)
 }

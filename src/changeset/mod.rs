@@ -9,7 +9,7 @@ mod source;
 pub use blobs::Changesets;
 pub use rows::ChangesetRows;
 
-use crate::apply::changeset as merge;
+use crate::apply::{changeset as merge, slices};
 use crate::crdt::change::{COUNTER_MAX, DbVersion, Position, Seq};
 use crate::crdt::changeset::Reader;
 use crate::crdt::value::{Value, ValueRef};
@@ -18,6 +18,7 @@ use crate::sqlite::value::Arguments;
 use crate::state::State;
 use gather::{Wanted, gather};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The level at which zstd compresses quickly and well; its own default.
 const LEVEL: i64 = 3;
@@ -27,6 +28,9 @@ const LEVEL_MAX: i64 = 22;
 
 /// A changeset of a stream has about so many bytes.
 const BYTES_MAX: i64 = 1 << 22;
+
+/// A slice of more than an hour is no slice.
+const MS_MAX: i64 = 3_600_000;
 
 /// What the arguments of `crsql_changeset` and `crsql_changesets` ask for. NULL is the default of each.
 fn wanted(
@@ -94,27 +98,36 @@ pub fn changeset(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     Ok(Value::Blob(gather(state, &wanted, end)?.data))
 }
 
-fn blob<'a>(arguments: Arguments<'a>, name: &str) -> Result<Option<&'a [u8]>> {
-    match (arguments.len(), arguments.get(0)) {
-        (1, ValueRef::Null) => Ok(None),
-        (1, ValueRef::Blob(bytes)) => Ok(Some(bytes)),
+/// The changeset, none for NULL; `most` is how many arguments there may be.
+fn blob<'a>(arguments: Arguments<'a>, most: usize, call: &str) -> Result<Option<&'a [u8]>> {
+    let is_fitting = (1..=most).contains(&arguments.len());
+    match arguments.get(0) {
+        ValueRef::Null if is_fitting => Ok(None),
+        ValueRef::Blob(bytes) if is_fitting => Ok(Some(bytes)),
         _ => Err(Error::Usage(format!(
-            "call {name}(changeset) with a BLOB that crsql_changeset made"
+            "call {call} with a BLOB that crsql_changeset made"
         ))),
     }
 }
 
-/// `crsql_apply(changeset)` -> number of changes that won
+/// `crsql_apply(changeset [, max_ms])` -> number of changes that won
 pub fn apply(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    match blob(arguments, "crsql_apply")? {
-        Some(bytes) => Ok(Value::Integer(merge::apply(state, bytes)?)),
-        None => Ok(Value::Null),
-    }
+    let Some(bytes) = blob(arguments, 2, "crsql_apply(changeset [, max_ms])")? else {
+        return Ok(Value::Null);
+    };
+    let won = match arguments.len() {
+        2 if arguments.get(1) != ValueRef::Null => {
+            let limit = number(arguments.get(1), 0, 1, MS_MAX, "max_ms")?;
+            slices::apply(state, bytes, Duration::from_millis(limit as u64))?
+        }
+        _ => merge::apply(state, bytes)?,
+    };
+    Ok(Value::Integer(won))
 }
 
 /// `crsql_changeset_info(changeset)` -> JSON
 pub fn changeset_info(_state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    let Some(bytes) = blob(arguments, "crsql_changeset_info")? else {
+    let Some(bytes) = blob(arguments, 1, "crsql_changeset_info(changeset)")? else {
         return Ok(Value::Null);
     };
     let reader = Reader::open(bytes).map_err(Error::changeset)?;

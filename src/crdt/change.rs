@@ -10,6 +10,10 @@ pub const COUNTER_MAX: i64 = 1 << 53;
 /// versions of another.
 pub const VERSION_FOLLOWED_MAX: DbVersion = DbVersion(1 << 52);
 
+/// A seq from outside above this one (2^52) is not kept: the seqs that follow it in the receiver's transaction
+/// must be such that peers accept them.
+pub const SEQ_FOLLOWED_MAX: Seq = Seq(1 << 52);
+
 /// Site ids are at most this long in bytes.
 pub const SITE_ID_BYTES_MAX: usize = 16;
 
@@ -28,6 +32,11 @@ macro_rules! counter {
             /// The counter as SQL sees it.
             pub fn to_sql(self) -> i64 {
                 self.0 as i64
+            }
+
+            /// Whether peers refuse it, because it is above `COUNTER_MAX`.
+            pub fn is_used_up(self) -> bool {
+                self.0 > COUNTER_MAX as u64
             }
         }
     };

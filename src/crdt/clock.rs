@@ -81,6 +81,15 @@ pub struct RowClock {
     pub uncovered: Vec<ColumnId>,
 }
 
+/// A counter that a peer took so far that no later number is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsedUp {
+    /// The causal length of the row
+    Row,
+    /// The version of a column
+    Cell(ColumnId),
+}
+
 /// The stored part of a record; its causal length stands in a column of its own.
 #[derive(Serialize, Deserialize)]
 struct Stored<'a> {
@@ -97,6 +106,24 @@ const RECORD_BYTES_MAX: usize = 1 << 22;
 
 fn encoding() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<RECORD_BYTES_MAX>()
+}
+
+/// The bytes of a record, in place of what `bytes` holds.
+pub(super) fn encode_into(
+    bytes: &mut Vec<u8>,
+    base: Base,
+    sentinel: Option<Entry>,
+    groups: &[Group],
+) {
+    let stored = Stored {
+        base,
+        sentinel,
+        groups: Cow::Borrowed(groups),
+    };
+    bytes.clear();
+    bytes.push(FORMAT);
+    let written = bincode::serde::encode_into_std_write(&stored, bytes, encoding());
+    debug_assert!(written.is_ok(), "a record of integers always encodes");
 }
 
 impl RowClock {
@@ -153,6 +180,16 @@ impl RowClock {
     /// Whether a group lists the column.
     pub fn lists(&self, column: ColumnId) -> bool {
         self.find(column).is_some()
+    }
+
+    /// What the last write brought to a number that peers refuse.
+    pub fn used_up(&self) -> Option<UsedUp> {
+        if self.cl.is_used_up() {
+            return Some(UsedUp::Row);
+        }
+        let mut cells = self.groups.last()?.cells.iter();
+        let cell = cells.find(|cell| cell.version.is_used_up())?;
+        Some(UsedUp::Cell(cell.column))
     }
 
     /// Whether some entry tells of the row, given which columns there still are.
@@ -226,7 +263,20 @@ impl RowClock {
                     offset,
                 });
             }
-            None => self.set_cells(at, site, std::iter::once((column, version))),
+            None => {
+                let entry = Entry {
+                    at,
+                    site,
+                    is_logged: false,
+                    is_open: true,
+                };
+                let cells = vec![CellClock {
+                    column,
+                    version,
+                    offset: 0,
+                }];
+                self.groups.push(Group { entry, cells });
+            }
         }
     }
 
@@ -330,15 +380,8 @@ impl RowClock {
 
     /// The bytes of the record.
     pub fn encode(&self) -> Vec<u8> {
-        let stored = Stored {
-            base: self.base,
-            sentinel: self.sentinel,
-            groups: Cow::Borrowed(&self.groups),
-        };
         let mut bytes = Vec::with_capacity(32);
-        bytes.push(FORMAT);
-        let written = bincode::serde::encode_into_std_write(&stored, &mut bytes, encoding());
-        debug_assert!(written.is_ok(), "a record of integers always encodes");
+        encode_into(&mut bytes, self.base, self.sentinel, &self.groups);
         bytes
     }
 

@@ -6,6 +6,7 @@ pub mod change;
 pub mod changeset;
 pub mod clock;
 pub mod digest;
+pub mod first_update;
 pub mod key;
 pub mod merge;
 pub mod message;

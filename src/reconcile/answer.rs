@@ -10,7 +10,9 @@ use super::rows::{Authors, Merged};
 use super::send::{Desk, Walk};
 use crate::crdt::change::TableId;
 use crate::crdt::digest::{Part, checksum, folded};
-use crate::crdt::message::{KeyRange, Message, PartSummary, Place, SentNode, TableSummary, short};
+use crate::crdt::message::{
+    KeyRange, Message, Mismatch, PartSummary, Place, SentNode, TableSummary, Unmatched, short,
+};
 use crate::crdt::order;
 use crate::digest::source::{Range, Source};
 use crate::digest::upkeep;
@@ -36,6 +38,8 @@ pub struct Answer<'s> {
     /// In the order of their folded names
     tables: Vec<Own>,
     sources: HashMap<TableId, Source<'s>>,
+    /// Tables that are left alone
+    unmatched: Vec<Unmatched>,
 }
 
 impl<'s> Answer<'s> {
@@ -53,12 +57,13 @@ impl<'s> Answer<'s> {
             },
             tables: tables.collect(),
             sources: HashMap::new(),
+            unmatched: Vec::new(),
         })
     }
 
-    /// The message; none if there is nothing left to say.
-    pub fn finish(self, round: u64) -> Option<Message> {
-        self.desk.out.finish(round)
+    /// The message, none if there is nothing left to say; and the tables that were left alone.
+    pub fn finish(self, round: u64) -> (Option<Message>, Vec<Unmatched>) {
+        (self.desk.out.finish(round), self.unmatched)
     }
 
     fn table(&self, folded: &str) -> Option<Rc<Crr>> {
@@ -192,31 +197,71 @@ impl<'s> Answer<'s> {
         });
     }
 
-    /// Compares the tables that both sides have, with the same columns.
-    pub fn compare_tables(&mut self, from: &str, theirs: &[TableSummary]) -> Result<()> {
-        let first = self
-            .tables
-            .partition_point(|own| own.folded.as_str() < from);
+    /// Compares the tables that both sides have, with the same columns, and tells of the others. `theirs` are all
+    /// from a name on, but for those from another name on.
+    pub fn compare_tables(
+        &mut self,
+        from: &str,
+        until: Option<&str>,
+        theirs: &[TableSummary],
+    ) -> Result<()> {
         let theirs: HashMap<&str, &TableSummary> = theirs
             .iter()
             .map(|summary| (summary.table.as_str(), summary))
             .collect();
-        for index in first..self.tables.len() {
-            let Own { crr, folded } = &self.tables[index];
-            let (crr, folded) = (Rc::clone(crr), folded.clone());
-            let Some(summary) = theirs.get(folded.as_str()) else {
-                continue;
-            };
+        let own = self.tables.iter().map(|own| own.folded.as_str());
+        let mut names: Vec<String> = own
+            .chain(theirs.keys().copied())
+            .filter(|name| *name >= from && until.is_none_or(|until| *name < until))
+            .map(str::to_owned)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
             if self.desk.out.is_full() {
-                self.leave_table(&folded);
+                self.leave_table(&name);
                 return Ok(());
             }
-            if summary.columns != columns_check(&crr) {
-                continue;
+            let theirs = theirs.get(name.as_str()).copied();
+            match (self.table(&name), theirs) {
+                (Some(crr), Some(theirs)) if theirs.columns == columns_check(&crr) => {
+                    for (part, theirs) in Part::ALL.into_iter().zip(theirs.parts) {
+                        self.with_side(&crr, part, |answer, side| {
+                            answer.compare_part(side, theirs)
+                        })?;
+                    }
+                }
+                (own, theirs) => self.tell_unmatched(name, own.as_deref(), theirs)?,
             }
-            for (part, theirs) in Part::ALL.into_iter().zip(summary.parts) {
-                self.with_side(&crr, part, |answer, side| answer.compare_part(side, theirs))?;
-            }
+        }
+        Ok(())
+    }
+
+    /// Tells of a table that can't be compared. Where it has no rows, nothing is missing.
+    fn tell_unmatched(
+        &mut self,
+        table: String,
+        own: Option<&Crr>,
+        theirs: Option<&TableSummary>,
+    ) -> Result<()> {
+        let mut has_rows =
+            theirs.is_some_and(|theirs| theirs.parts.iter().any(|part| part.rows > 0));
+        if let Some(crr) = own {
+            let tree = self.tree(crr)?;
+            has_rows |= Part::ALL.iter().any(|part| tree.root(*part).rows > 0);
+        }
+        if !has_rows {
+            return Ok(());
+        }
+        let mismatch = match (own, theirs) {
+            (Some(_), Some(_)) => Mismatch::Columns,
+            (Some(_), None) => Mismatch::OnlyHere,
+            (None, _) => Mismatch::OnlyThere,
+        };
+        let unmatched = Unmatched { table, mismatch };
+        match self.desk.out.add_unmatched(unmatched.clone()) {
+            true => self.unmatched.push(unmatched),
+            false => self.leave_table(&unmatched.table),
         }
         Ok(())
     }

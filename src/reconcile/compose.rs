@@ -2,7 +2,7 @@
 
 use crate::crdt::change::{CausalLength, ColumnVersion};
 use crate::crdt::message::{
-    Item, KeyRange, Message, Place, SentCell, SentNode, SentRow, TableRows, TableSummary,
+    Item, KeyRange, Message, Place, SentCell, SentNode, SentRow, TableRows, TableSummary, Unmatched,
 };
 use crate::crdt::value::Value;
 use crate::schema::Crr;
@@ -86,6 +86,7 @@ pub struct Composer {
     tables: Vec<OpenRows>,
     items: Vec<Item>,
     rest: Option<Place>,
+    unmatched: Vec<Unmatched>,
 }
 
 impl Composer {
@@ -97,6 +98,7 @@ impl Composer {
             tables: Vec::new(),
             items: Vec::new(),
             rest: None,
+            unmatched: Vec::new(),
         }
     }
 
@@ -104,12 +106,17 @@ impl Composer {
     /// part always fits.
     fn reserve(&mut self, bytes: usize, table: &str, key: usize) -> bool {
         let rest = table.len() + key + 3 * NUMBER_BYTES;
-        let is_first = self.tables.is_empty() && self.items.is_empty();
+        let is_first = self.tables.is_empty() && self.items.is_empty() && self.unmatched.is_empty();
         let fits = is_first || self.size + bytes + rest <= self.budget;
         if fits {
             self.size += bytes;
         }
         fits
+    }
+
+    /// Whether the list that was begun is all that there is.
+    fn is_only_item(&self) -> bool {
+        self.tables.is_empty() && self.unmatched.is_empty() && self.items.len() == 1
     }
 
     /// Whether a part did not fit: what comes after it is left out too.
@@ -187,7 +194,7 @@ impl Composer {
 
     /// Adds a node to the list that was begun last; false if it does not fit.
     pub fn add_node(&mut self, node: SentNode) -> bool {
-        let is_first = self.tables.is_empty() && self.items.len() == 1;
+        let is_first = self.is_only_item();
         let Some(Item::Nodes(range, nodes)) = self.items.last_mut() else {
             return false;
         };
@@ -212,6 +219,15 @@ impl Composer {
         }
     }
 
+    /// Tells of a table that is left alone; false if that does not fit.
+    pub fn add_unmatched(&mut self, unmatched: Unmatched) -> bool {
+        let fits = self.reserve(unmatched.table.len() + NUMBER_BYTES, &unmatched.table, 0);
+        if fits {
+            self.unmatched.push(unmatched);
+        }
+        fits
+    }
+
     /// Begins the list of tables from a name on; false if it does not fit.
     pub fn begin_tables(&mut self, from: &str) -> bool {
         let fits = self.reserve(from.len() + 2 * NUMBER_BYTES, from, 0);
@@ -223,7 +239,7 @@ impl Composer {
 
     /// Adds a table to the list; false if it does not fit.
     pub fn add_table(&mut self, summary: TableSummary) -> bool {
-        let is_first = self.tables.is_empty() && self.items.len() == 1;
+        let is_first = self.is_only_item();
         let Some(Item::Tables(_, tables)) = self.items.last_mut() else {
             return false;
         };
@@ -240,6 +256,9 @@ impl Composer {
     /// The message; none if there is nothing to say.
     pub fn finish(self, round: u64) -> Option<Message> {
         let mut items = self.items;
+        if !self.unmatched.is_empty() {
+            items.push(Item::Unmatched(self.unmatched));
+        }
         items.extend(self.rest.map(Item::Rest));
         let rows: Vec<TableRows> = self.tables.into_iter().map(|open| open.sent).collect();
         let says_something = !items.is_empty() || !rows.is_empty();

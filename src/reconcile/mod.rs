@@ -14,6 +14,7 @@ mod compose;
 mod cover;
 mod rows;
 mod send;
+mod unmatched;
 
 use crate::crdt::digest::Part;
 use crate::crdt::message::{Item, Message, Place};
@@ -27,9 +28,6 @@ use std::rc::Rc;
 
 const USAGE: &str = "call crsql_reconcile() to begin, then crsql_reconcile(message) or crsql_reconcile(message, \
                      max_bytes) with each message of the other side until it gives NULL";
-
-/// What SQLite says to a savepoint inside a statement that writes.
-const NO_SAVEPOINT: &str = "cannot open savepoint";
 
 /// The size of a message where none is asked for.
 const BYTES_DEFAULT: usize = 1 << 20;
@@ -57,19 +55,15 @@ pub fn reconcile(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         // The other side has said that it is done.
         (_, ValueRef::Null) => return Ok(Value::Null),
         (_, ValueRef::Blob(bytes)) => Some(Message::decode(bytes).map_err(|defect| {
-            Error::Usage(format!("this is no message of crsql_reconcile: {defect}"))
+            Error::Usage(format!(
+                "this is no message of crsql_reconcile: {defect}; begin anew with crsql_reconcile()"
+            ))
         })?),
         _ => return Err(usage()),
     };
     state.ensure_bootstrapped()?;
     let outcome = state.store.atomically(|| converse(state, message, budget));
-    let answer = outcome.map_err(|error| match error {
-        Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => Error::Usage(
-            "call crsql_reconcile in a SELECT of its own: inside a statement that writes it can't be undone alone"
-                .to_owned(),
-        ),
-        error => error.during("reconciling"),
-    })?;
+    let answer = outcome.map_err(|error| error.of_call("crsql_reconcile").during("reconciling"))?;
     Ok(answer.map_or(Value::Null, |answer| Value::Blob(answer.encode())))
 }
 
@@ -78,6 +72,7 @@ fn converse(state: &State, message: Option<Message>, budget: usize) -> Result<Op
     let message = match message {
         Some(message) => message,
         None => {
+            unmatched::clear(state)?;
             bring_up(state)?;
             let digest = own_digest(state)?;
             return Ok(Some(Message {
@@ -92,22 +87,38 @@ fn converse(state: &State, message: Option<Message>, budget: usize) -> Result<Op
     let merged = rows::merge(state, &message.rows)?;
     bring_up(state)?;
     let mut answer = Answer::new(state, budget)?;
+    let mut told = Vec::new();
+    // Behind this place a list of tables was cut.
+    let rest = message.items.iter().find_map(|item| match item {
+        Item::Rest(place) => Some(place.table.clone()),
+        _ => None,
+    });
     answer.return_rows(merged)?;
     for item in message.items {
         match item {
-            Item::Start(digest) if digest == own_digest(state)? => {}
-            Item::Start(_) => answer.show_from(&Place {
-                table: String::new(),
-                part: Part::Live,
-                key: Vec::new(),
-            })?,
-            Item::Tables(from, tables) => answer.compare_tables(&from, &tables)?,
+            Item::Start(digest) => {
+                unmatched::clear(state)?;
+                if digest != own_digest(state)? {
+                    answer.show_from(&Place {
+                        table: String::new(),
+                        part: Part::Live,
+                        key: Vec::new(),
+                    })?;
+                }
+            }
+            Item::Tables(from, tables) => {
+                answer.compare_tables(&from, rest.as_deref(), &tables)?;
+            }
+            Item::Unmatched(tables) => told.extend(tables.into_iter().map(unmatched::mirrored)),
             Item::Nodes(range, nodes) => answer.compare_nodes(&range, &nodes)?,
             Item::Want(range) => answer.send_range(&range)?,
             Item::Rest(place) => answer.show_from(&place)?,
         }
     }
-    Ok(answer.finish(message.round + 1))
+    let (answer, mut left_alone) = answer.finish(message.round + 1);
+    left_alone.append(&mut told);
+    unmatched::note(state, &left_alone)?;
+    Ok(answer)
 }
 
 fn bring_up(state: &State) -> Result<()> {

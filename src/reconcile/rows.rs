@@ -1,10 +1,10 @@
 //! The rows of messages: making them from what is here, and merging those that came.
 //!
-//! Rows are merged like rows inserted into `crsql_changes`: by the same rules, with the same checks.
+//! Rows are merged like those of changesets, by the same rule.
 
 use super::compose::{Outgoing, OutgoingCell};
-use crate::apply;
-use crate::crdt::change::{CausalLength, SENTINEL, SiteOrdinal, column};
+use crate::apply::states;
+use crate::crdt::change::{CausalLength, SiteOrdinal};
 use crate::crdt::clock::RowClock;
 use crate::crdt::digest::{Digest, Part, folded, row_digest};
 use crate::crdt::message::{Place, SentRow, TableRows};
@@ -40,61 +40,30 @@ pub fn merge(state: &State, tables: &[TableRows]) -> Result<Vec<Merged>> {
     state.enlist()?;
     for table in tables {
         let names: Vec<String> = table.columns.iter().map(|name| folded(name)).collect();
-        for row in &table.rows {
-            let last = merge_row(state, table, row)?;
-            if row.hops > 0 {
-                let Some((crr, key)) = apply::identify(state, &last)? else {
-                    continue;
-                };
-                let part = match row.cl.is_live() {
-                    true => Part::Live,
-                    false => Part::Dead,
-                };
-                merged.push(Merged {
-                    place: Place {
-                        table: folded(&crr.name),
-                        part,
-                        key: order_of(&crr, part, &key)?,
-                    },
-                    crr,
-                    key,
-                    hops: row.hops,
-                    digest: sent_digest(row, &names),
-                });
-            }
-        }
+        states::merge(state, table, |row, here| {
+            let Some((crr, key)) = here.filter(|_| row.hops > 0) else {
+                return Ok(());
+            };
+            let part = match row.cl.is_live() {
+                true => Part::Live,
+                false => Part::Dead,
+            };
+            merged.push(Merged {
+                place: Place {
+                    table: folded(&crr.name),
+                    part,
+                    key: order_of(&crr, part, &key)?,
+                },
+                crr,
+                key,
+                hops: row.hops,
+                digest: sent_digest(row, &names),
+            });
+            Ok(())
+        })?;
     }
     state.flush()?;
     Ok(merged)
-}
-
-/// Merges one row: its causal length where its cells do not carry it alone, then its cells. Gives its last
-/// change.
-fn merge_row<'a>(state: &State, table: &'a TableRows, row: &'a SentRow) -> Result<apply::Row<'a>> {
-    let site = |index: usize| {
-        let site = table.sites.get(index);
-        site.map_or(ValueRef::Null, |site| ValueRef::Blob(site))
-    };
-    let mut change = [ValueRef::Integer(0); column::COUNT];
-    change[column::TABLE] = ValueRef::Text(table.table.as_bytes());
-    change[column::PK] = ValueRef::Blob(&row.pk);
-    change[column::CL] = ValueRef::Integer(row.cl.to_sql());
-    if row.cells.is_empty() || row.cl > CausalLength::FIRST_LIFE {
-        change[column::CID] = ValueRef::Text(SENTINEL.as_bytes());
-        change[column::VAL] = ValueRef::Null;
-        change[column::COL_VERSION] = ValueRef::Integer(row.cl.to_sql());
-        change[column::SITE_ID] = site(row.site);
-        apply::merge_row(state, &change)?;
-    }
-    for cell in &row.cells {
-        let name = table.columns.get(cell.column).map_or("", String::as_str);
-        change[column::CID] = ValueRef::Text(name.as_bytes());
-        change[column::VAL] = cell.value.as_ref();
-        change[column::COL_VERSION] = ValueRef::Integer(cell.version.to_sql());
-        change[column::SITE_ID] = site(cell.site);
-        apply::merge_row(state, &change)?;
-    }
-    Ok(change)
 }
 
 /// The digest of the state that came.

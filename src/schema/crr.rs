@@ -97,6 +97,8 @@ pub mod slot {
     pub const ROW_WALK: usize = 6;
     /// Reads a row with its rowid
     pub const ROW_FIND: usize = 7;
+    /// Reads the records from a key on
+    pub const CLOCK_SCAN: usize = 8;
 }
 
 /// The slots of `Crr::writes`.

@@ -21,6 +21,19 @@ impl Key {
         }
     }
 
+    /// The first bytes as a number: keys of one table are in the order of these numbers, or have equal ones.
+    pub fn prefix(&self) -> u128 {
+        match self {
+            Key::Rowid(rowid) => (i128::from(*rowid) - i128::from(i64::MIN)) as u128,
+            Key::Packed(packed) => {
+                let mut first = [0; 16];
+                let length = packed.len().min(16);
+                first[..length].copy_from_slice(&packed[..length]);
+                u128::from_be_bytes(first)
+            }
+        }
+    }
+
     /// The key as it stands in `crsql_changes`.
     pub fn packed(&self) -> Vec<u8> {
         match self {

@@ -172,6 +172,10 @@ texts! {
     TRIGGERS = "registry/triggers.sql";
     /// Whether the application has triggers.
     OTHER_TRIGGERS = "registry/other_triggers.sql";
+    /// The databases that the application attached.
+    ATTACHED = "registry/attached.sql";
+    /// Whether one of them has triggers.
+    ATTACHED_TRIGGERS = "registry/attached_triggers.sql";
     /// Forgets a table's columns.
     REMOVE_COLUMNS = "registry/remove_columns.sql";
     /// Forgets a table.
@@ -292,6 +296,8 @@ texts! {
     CLOCK_PUT = "clock/put.sql";
     /// The greatest key with a record.
     CLOCK_LAST = "clock/last.sql";
+    /// Reads the records from a key on.
+    CLOCK_SCAN = "clock/scan.sql";
     /// Reads a row.
     ROW_GET = "table/get_row.sql";
     /// Reads rows in the order of their rowids.
@@ -320,6 +326,22 @@ texts! {
     PARTS_OF = "parts/of.sql";
     /// Reads a part.
     PARTS_GET = "parts/get.sql";
+    /// The transactions of a sender, in a range, of which there are parts.
+    PARTS_SUPERSEDED = "parts/superseded.sql";
+    /// Makes the table of tables that a conversation leaves alone.
+    UNMATCHED_CREATE = "reconcile/create.sql";
+    /// Whether there is one.
+    UNMATCHED_EXISTS = "reconcile/exists.sql";
+    /// Whether there is something in it.
+    UNMATCHED_ANY = "reconcile/any.sql";
+    /// Forgets them.
+    UNMATCHED_CLEAR = "reconcile/clear.sql";
+    /// Notes one.
+    UNMATCHED_PUT = "reconcile/put.sql";
+    /// The transactions of which parts are here.
+    STATUS_TRANSACTIONS = "status/transactions.sql";
+    /// The tables that a conversation left alone.
+    STATUS_UNMATCHED = "status/unmatched.sql";
     /// Forgets the parts of a transaction.
     PARTS_REMOVE = "parts/remove.sql";
     /// Writes a cell.
@@ -376,6 +398,12 @@ texts! {
     WORK_UNDO = "work/undo.sql";
     /// Writes nothing, to be interrupted.
     WORK_ABANDON = "work/abandon.sql";
+    /// Starts a transaction of the extension's own.
+    TRANSACTION_BEGIN = "work/transaction_begin.sql";
+    /// Commits it.
+    TRANSACTION_COMMIT = "work/transaction_commit.sql";
+    /// Undoes it.
+    TRANSACTION_ROLLBACK = "work/transaction_rollback.sql";
     /// Takes part in the transaction.
     ENLIST = "work/enlist.sql";
     /// The registered tables with their names, also of those without triggers.

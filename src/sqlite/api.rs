@@ -26,9 +26,12 @@ pub const SQLITE_INNOCUOUS: i32 = 0x0020_0000;
 pub const SQLITE_PREPARE_PERSISTENT: u32 = 1;
 
 pub const SQLITE_DBCONFIG_ENABLE_TRIGGER: i32 = 1003;
+pub const SQLITE_TXN_NONE: i32 = 0;
 pub const SQLITE_TXN_WRITE: i32 = 2;
 
 pub const SQLITE_VTAB_INNOCUOUS: i32 = 2;
+
+pub const SQLITE_FCNTL_DATA_VERSION: i32 = 35;
 
 struct Routines(*mut sqlite3_api_routines);
 
@@ -107,10 +110,10 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
     let table = unsafe { &*pointer };
     let required = require!(table:
         bind_blob64, bind_double, bind_int64, bind_null, bind_text64, changes64,
-        clear_bindings, close_v2,
+        close_v2,
         column_int64,
         column_value, create_function_v2, create_module_v2, db_config, declare_vtab,
-        errmsg, extended_errcode, finalize, free, last_insert_rowid, malloc64, next_stmt, open_v2, prepare_v3, randomness, reset,
+        errmsg, extended_errcode, file_control, finalize, free, get_autocommit, last_insert_rowid, malloc64, next_stmt, open_v2, prepare_v3, randomness, reset,
         result_blob64, result_double, result_error, result_error_code, result_int64, result_null,
         result_text64, result_value, set_last_insert_rowid, sql, step, stmt_busy, stmt_readonly, total_changes64, user_data, value_blob, value_bytes,
         value_double, value_int64, value_text, value_type, vtab_collation, vtab_config,

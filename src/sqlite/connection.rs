@@ -116,6 +116,52 @@ impl Connection {
         unsafe { call!(txn_state(self.0, database.as_ptr())) == api::SQLITE_TXN_WRITE }
     }
 
+    /// Whether no transaction was begun that waits for its COMMIT.
+    pub fn is_autocommit(self) -> bool {
+        // SAFETY: the handle is open.
+        unsafe { call!(get_autocommit(self.0)) != 0 }
+    }
+
+    /// Whether transactions can be begun and committed here, and let go of every lock: no transaction is open, no
+    /// statement reads, and none writes.
+    pub fn is_idle(self) -> bool {
+        // SAFETY: the handle is open; without a name this is about all databases.
+        let state = unsafe { call!(txn_state(self.0, ptr::null())) };
+        self.is_autocommit() && state == api::SQLITE_TXN_NONE && !self.is_running_write()
+    }
+
+    fn is_running_write(self) -> bool {
+        let mut statement = ptr::null_mut();
+        // SAFETY: the handle is open, and its statements stay while no other call is made on it.
+        unsafe {
+            loop {
+                statement = call!(next_stmt(self.0, statement));
+                if statement.is_null() {
+                    return false;
+                }
+                if call!(stmt_busy(statement)) != 0 && call!(stmt_readonly(statement)) == 0 {
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Moves whenever a transaction of this or another connection changed the main database; none where SQLite
+    /// can't tell. Counts for what this connection reads only while it is in a transaction.
+    pub fn data_version(self) -> Option<u32> {
+        let mut version = 0_u32;
+        // SAFETY: the handle is open, and this operation writes an unsigned int.
+        let code = unsafe {
+            call!(file_control(
+                self.0,
+                c"main".as_ptr(),
+                api::SQLITE_FCNTL_DATA_VERSION,
+                ptr::from_mut(&mut version).cast(),
+            ))
+        };
+        (code == api::SQLITE_OK).then_some(version)
+    }
+
     /// Rows changed since the connection was opened. Moves whenever a statement that changed rows ends.
     pub fn total_changes(self) -> i64 {
         // SAFETY: the handle is open.

@@ -13,11 +13,17 @@ use std::cell::RefCell;
 pub struct Statement {
     handle: *mut sqlite3_stmt,
     connection: Connection,
+    /// Whether it was stepped since it was last reset
+    is_started: bool,
 }
 
 impl Statement {
     pub(super) fn new(handle: *mut sqlite3_stmt, connection: Connection) -> Statement {
-        Statement { handle, connection }
+        Statement {
+            handle,
+            connection,
+            is_started: false,
+        }
     }
 
     pub(super) fn handle(&self) -> *mut sqlite3_stmt {
@@ -78,6 +84,7 @@ impl Statement {
 
     /// Goes to the next row; false at the end, where the statement is reset. An error resets it too.
     pub fn step(&mut self) -> Result<bool> {
+        self.is_started = true;
         // SAFETY: the statement is live.
         match unsafe { call!(step(self.handle)) } {
             api::SQLITE_ROW => Ok(true),
@@ -95,8 +102,10 @@ impl Statement {
 
     /// Makes the statement ready to run again.
     pub fn reset(&mut self) {
-        // SAFETY: the statement is live. The code repeats the error of the last step.
-        unsafe { call!(reset(self.handle)) };
+        if std::mem::take(&mut self.is_started) {
+            // SAFETY: the statement is live. The code repeats the error of the last step.
+            unsafe { call!(reset(self.handle)) };
+        }
     }
 
     /// Binds the parameters, runs the statement to its end and gives the number of rows it changed.
@@ -126,21 +135,17 @@ impl Statement {
         values: impl IntoIterator<Item = ValueRef<'a>>,
         work: impl FnOnce(&mut Statement) -> Result<T>,
     ) -> Result<T> {
-        struct Lent<'s>(&'s mut Statement);
-        impl Drop for Lent<'_> {
-            fn drop(&mut self) {
-                // SAFETY: the statement is live and reset.
-                unsafe { call!(clear_bindings(self.0.handle)) };
-            }
-        }
-        let lent = Lent(self);
+        let mut lent = Lent {
+            statement: self,
+            first: 0,
+            last: 0,
+        };
         for (index, value) in (1..).zip(values) {
-            // SAFETY: the values outlive this call ('a), and `Lent` clears the parameters at its end.
-            unsafe { lent.0.bind_as(index, value, None)? };
+            lent.note(index, value);
+            // SAFETY: the values outlive this call ('a), and `Lent` takes them back at its end.
+            unsafe { lent.statement.bind_as(index, value, None)? };
         }
-        let outcome = work(lent.0);
-        lent.0.reset();
-        outcome
+        work(lent.statement)
     }
 
     /// A column of the current row as an integer, by SQLite's conversion.
@@ -163,6 +168,44 @@ impl Statement {
         // which borrows it mutably. SQLite calls us under the mutex of the connection, as a value must be
         // read; taking it once instead of for each part of the value is much of the time of a scan.
         unsafe { read(call!(column_value(self.handle, column as i32))) }
+    }
+}
+
+/// Parameters whose bytes SQLite did not copy. They are taken back one by one: `sqlite3_clear_bindings` makes newer
+/// versions of SQLite compile a statement anew whose plan might be another one for other values.
+struct Lent<'s> {
+    statement: &'s mut Statement,
+    /// Which of the first 64 parameters have bytes
+    first: u64,
+    /// The last that has bytes
+    last: usize,
+}
+
+impl Lent<'_> {
+    fn note(&mut self, index: usize, value: ValueRef<'_>) {
+        if matches!(value, ValueRef::Text(_) | ValueRef::Blob(_)) {
+            self.first |= 1_u64.checked_shl(index as u32 - 1).unwrap_or_default();
+            self.last = index;
+        }
+    }
+
+    fn take_back(&mut self, index: usize) {
+        // SAFETY: the statement is live and reset, and has a parameter of this index.
+        unsafe { call!(bind_null(self.statement.handle, index as i32)) };
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.statement.reset();
+        let mut rest = self.first;
+        while rest != 0 {
+            self.take_back(rest.trailing_zeros() as usize + 1);
+            rest &= rest - 1;
+        }
+        for index in 65..=self.last {
+            self.take_back(index);
+        }
     }
 }
 

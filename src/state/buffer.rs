@@ -4,37 +4,43 @@
 //! is what b-trees like best. What a savepoint has to bring back is noted once, before it is overwritten or
 //! leaves the buffer; what came after the savepoint is known by its number and just goes.
 
+use super::deferred::Waiting;
 use crate::crdt::change::TableId;
-use crate::crdt::clock::RowClock;
 use crate::schema::{Crr, Key};
-use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
 /// A buffer of so many records is written in the middle of a statement: about 10 MB.
-pub const RECORDS_MAX: usize = 1 << 15;
+pub const RECORDS_MAX: usize = 1 << 16;
 
 /// A buffer of so many records is written between statements. Sorted, they are many enough to be neighbours.
-pub const RECORDS_BEFORE_SAVEPOINT_MAX: usize = 1 << 13;
+pub const RECORDS_BEFORE_SAVEPOINT_MAX: usize = 1 << 15;
 
 /// A record in the buffer.
 #[derive(Debug, Clone)]
 struct Buffered {
-    clock: Box<RowClock>,
+    waiting: Waiting,
     /// The number of the latest savepoint when its key came into the buffer
     created: u64,
     /// The number of the latest savepoint when it was last written
     since: u64,
 }
 
-/// The records of one table, in the order in which they came, which is often that of their keys.
+/// Where a record stands, by the hash of its key.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    hash: u64,
+    index: usize,
+}
+
+/// The records of one table, in the order in which they came.
 #[derive(Debug)]
 struct TableClocks {
     crr: Rc<Crr>,
     records: Vec<(Key, Buffered)>,
-    /// The places in `records`, by key
-    places: HashTable<usize>,
+    /// None as long as the keys ascend, which they often do: then the records themselves can be searched
+    places: Option<HashTable<Place>>,
     hasher: DefaultHashBuilder,
 }
 
@@ -43,20 +49,29 @@ impl TableClocks {
         TableClocks {
             crr,
             records: Vec::new(),
-            places: HashTable::new(),
+            places: None,
             hasher: DefaultHashBuilder::default(),
         }
     }
 
     fn find(&self, key: &Key) -> Option<usize> {
-        let hash = self.hasher.hash_one(key);
-        self.places
-            .find(hash, |place| self.records[*place].0 == *key)
-            .copied()
+        match &self.places {
+            Some(places) => {
+                let found = places.find(self.hasher.hash_one(key), |place| {
+                    self.records[place.index].0 == *key
+                });
+                found.map(|place| place.index)
+            }
+            None if self.records.last().is_none_or(|(last, _)| last < key) => None,
+            None => self
+                .records
+                .binary_search_by(|(held, _)| held.cmp(key))
+                .ok(),
+        }
     }
 
     fn get(&self, key: &Key) -> Option<&Buffered> {
-        self.find(key).map(|place| &self.records[place].1)
+        self.find(key).map(|index| &self.records[index].1)
     }
 
     /// Drops the records whose keys came after the savepoint of this number was set.
@@ -68,7 +83,7 @@ impl TableClocks {
         {
             return;
         }
-        self.places.clear();
+        self.places = None;
         for (key, record) in std::mem::take(&mut self.records) {
             if record.created < number {
                 self.insert(key, record);
@@ -76,50 +91,86 @@ impl TableClocks {
         }
     }
 
-    /// Puts a record in and gives the one it replaces.
-    fn insert(&mut self, key: Key, record: Buffered) -> Option<Buffered> {
-        let TableClocks {
-            records,
-            places,
-            hasher,
-            ..
-        } = self;
-        let hash = hasher.hash_one(&key);
-        let found = places.entry(
-            hash,
-            |place| records[*place].0 == key,
-            |place| hasher.hash_one(&records[*place].0),
-        );
-        match found {
-            Entry::Occupied(place) => Some(std::mem::replace(&mut records[*place.get()].1, record)),
-            Entry::Vacant(place) => {
-                place.insert(records.len());
-                records.push((key, record));
-                None
-            }
+    /// Puts a record in, in place of the one that may be there.
+    fn insert(&mut self, key: Key, record: Buffered) {
+        match self.find(&key) {
+            Some(index) => self.records[index].1 = record,
+            None => self.add(key, record),
         }
     }
 
+    /// Puts in a record whose key is not there.
+    fn add(&mut self, key: Key, record: Buffered) {
+        if self.places.is_none() && self.records.last().is_some_and(|(last, _)| *last > key) {
+            self.index();
+        }
+        if let Some(places) = &mut self.places {
+            let place = Place {
+                hash: self.hasher.hash_one(&key),
+                index: self.records.len(),
+            };
+            places.insert_unique(place.hash, place, |place| place.hash);
+        }
+        self.records.push((key, record));
+    }
+
+    /// Makes the records findable that are not in the order of their keys any more.
+    fn index(&mut self) -> &mut HashTable<Place> {
+        let (records, hasher) = (&self.records, &self.hasher);
+        self.places.get_or_insert_with(|| {
+            let mut places = HashTable::with_capacity(2 * records.len());
+            for (index, (key, _)) in records.iter().enumerate() {
+                let hash = hasher.hash_one(key);
+                places.insert_unique(hash, Place { hash, index }, |place| place.hash);
+            }
+            places
+        })
+    }
+
     fn remove(&mut self, key: &Key) -> Option<Buffered> {
+        let index = self.find(key)?;
+        let last = self.records.len() - 1;
+        let (hash, last_hash) = (
+            self.hasher.hash_one(key),
+            self.hasher.hash_one(&self.records[last].0),
+        );
+        if index != last || self.places.is_some() {
+            let places = self.index();
+            if let Ok(found) = places.find_entry(hash, |place| place.index == index) {
+                found.remove();
+            }
+            // The last record takes the place that is free now.
+            if let Some(moved) = places.find_mut(last_hash, |place| place.index == last) {
+                moved.index = index;
+            }
+        }
+        Some(self.records.swap_remove(index).1)
+    }
+
+    /// The records in the order of their keys.
+    fn into_sorted(self) -> (Rc<Crr>, Vec<(Key, Buffered)>) {
         let TableClocks {
+            crr,
             records,
             places,
-            hasher,
             ..
         } = self;
-        let found = places
-            .find_entry(hasher.hash_one(key), |place| records[*place].0 == *key)
-            .ok()?;
-        let (place, _) = found.remove();
-        // The last record takes the place that is free now.
-        let last = records.len() - 1;
-        let last_hash = hasher.hash_one(&records[last].0);
-        if place != last
-            && let Some(moved) = places.find_mut(last_hash, |place| *place == last)
-        {
-            *moved = place;
+        if places.is_none() {
+            return (crr, records);
         }
-        Some(records.swap_remove(place).1)
+        // Sorted are small things: the first bytes of keys, and their places for where those are equal.
+        let mut order: Vec<(u128, usize)> = records
+            .iter()
+            .enumerate()
+            .map(|(index, (key, _))| (key.prefix(), index))
+            .collect();
+        order.sort_unstable_by(|(a, a_index), (b, b_index)| {
+            let keys = || records[*a_index].0.cmp(&records[*b_index].0);
+            a.cmp(b).then_with(keys)
+        });
+        let mut records: Vec<Option<(Key, Buffered)>> = records.into_iter().map(Some).collect();
+        let sorted = order.iter().filter_map(|(_, index)| records[*index].take());
+        (crr, sorted.collect())
     }
 }
 
@@ -151,7 +202,7 @@ struct Mark {
 }
 
 /// The records of one table, in the order of their keys.
-pub type Drained = (Rc<Crr>, Vec<(Key, Box<RowClock>)>);
+pub type Drained = (Rc<Crr>, Vec<(Key, Waiting)>);
 
 impl ClockBuffer {
     /// How many records there are.
@@ -160,9 +211,9 @@ impl ClockBuffer {
     }
 
     /// A row's record.
-    pub fn get(&self, table: TableId, key: &Key) -> Option<&RowClock> {
+    pub fn get(&self, table: TableId, key: &Key) -> Option<&Waiting> {
         let buffered = self.tables.get(&table)?.get(key)?;
-        Some(&buffered.clock)
+        Some(&buffered.waiting)
     }
 
     /// Whether what came then was there at the innermost savepoint, with no note of it since.
@@ -171,18 +222,18 @@ impl ClockBuffer {
     }
 
     /// Puts a row's record in.
-    pub fn put(&mut self, crr: &Rc<Crr>, key: &Key, clock: RowClock) {
+    pub fn put(&mut self, crr: &Rc<Crr>, key: Key, waiting: Waiting) {
         let latest = self.latest;
         let table = self
             .tables
             .entry(crr.id)
             .or_insert_with(|| TableClocks::new(Rc::clone(crr)));
         let next = Buffered {
-            clock: Box::new(clock),
+            waiting,
             created: latest,
             since: latest,
         };
-        match table.find(key) {
+        match table.find(&key) {
             Some(place) => {
                 let held = &mut table.records[place].1;
                 let before = std::mem::replace(held, next);
@@ -190,20 +241,20 @@ impl ClockBuffer {
                 if self.is_older(before.since) {
                     self.undo.push(Undo {
                         crr: Rc::clone(crr),
-                        key: key.clone(),
+                        key,
                         before,
                     });
                 }
             }
             None => {
-                table.insert(key.clone(), next);
+                table.add(key, next);
                 self.len += 1;
             }
         }
     }
 
     /// Takes a row's record out: whoever takes it puts it back.
-    pub fn take(&mut self, table: TableId, key: &Key) -> Option<RowClock> {
+    pub fn take(&mut self, table: TableId, key: &Key) -> Option<Waiting> {
         let table = self.tables.get_mut(&table)?;
         let crr = Rc::clone(&table.crr);
         let taken = table.remove(key)?;
@@ -212,7 +263,7 @@ impl ClockBuffer {
             let (key, before) = (key.clone(), taken.clone());
             self.undo.push(Undo { crr, key, before });
         }
-        Some(*taken.clock)
+        Some(taken.waiting)
     }
 
     /// Takes all records out, to be written.
@@ -220,16 +271,17 @@ impl ClockBuffer {
         self.len = 0;
         let mut drained = Vec::with_capacity(self.tables.len());
         for (_, table) in std::mem::take(&mut self.tables) {
-            let mut clocks = Vec::with_capacity(table.records.len());
-            for (key, buffered) in table.records {
+            let (crr, records) = table.into_sorted();
+            for (key, buffered) in &records {
                 if self.is_older(buffered.since) {
-                    let (crr, key, before) = (Rc::clone(&table.crr), key.clone(), buffered.clone());
+                    let (crr, key, before) = (Rc::clone(&crr), key.clone(), buffered.clone());
                     self.undo.push(Undo { crr, key, before });
                 }
-                clocks.push((key, buffered.clock));
             }
-            clocks.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-            drained.push((table.crr, clocks));
+            let waiting = records
+                .into_iter()
+                .map(|(key, buffered)| (key, buffered.waiting));
+            drained.push((crr, waiting.collect()));
         }
         drained
     }

@@ -10,11 +10,13 @@
 //! ```
 
 mod buffer;
+pub mod deferred;
 pub mod held;
 pub mod notes;
 mod records;
 pub mod registry;
 pub mod rows;
+mod seen;
 pub mod tables;
 pub mod transaction;
 
@@ -27,6 +29,7 @@ use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
 use crate::unique::Unique;
+use seen::SeenVersion;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
@@ -43,6 +46,17 @@ enum Standing {
     Foreign,
 }
 
+/// What a trigger reports on.
+#[derive(Debug)]
+pub enum Reported {
+    /// A replicated table
+    Table(Rc<Crr>),
+    /// One that is no replicated table any more
+    Lost,
+    /// One of another database
+    Elsewhere,
+}
+
 /// The state of one connection.
 #[derive(Debug)]
 pub struct State {
@@ -56,7 +70,11 @@ pub struct State {
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
     epoch: Cell<u64>,
+    commits: Cell<u64>,
+    /// The transaction in which the triggers were looked at while nobody wrote to the temporary schema
+    quiet_temp_since: Cell<Option<u64>>,
     tables: RefCell<Tables>,
+    seen_version: SeenVersion,
     transaction: RefCell<Transaction>,
     on_drop: fn(Connection),
 }
@@ -78,7 +96,10 @@ impl State {
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
             epoch: Cell::new(0),
+            commits: Cell::new(0),
+            quiet_temp_since: Cell::new(None),
             tables: RefCell::default(),
+            seen_version: SeenVersion::default(),
             transaction: RefCell::default(),
             on_drop,
         }
@@ -211,6 +232,16 @@ impl State {
         self.tables.borrow_mut().by_id(&self.store, id)
     }
 
+    /// The table that a trigger reports on, by the numbers that it carries.
+    pub fn table_of_trigger(&self, database: i64, id: TableId) -> Result<Reported> {
+        self.verify_tables()?;
+        if self.identity.borrow().database != database {
+            return Ok(Reported::Elsewhere);
+        }
+        let table = self.tables.borrow_mut().by_id(&self.store, id)?;
+        Ok(table.map_or(Reported::Lost, Reported::Table))
+    }
+
     /// A replicated table by name, in any ASCII case.
     pub fn table_by_name(&self, name: &str) -> Result<Option<Rc<Crr>>> {
         self.verify_tables()?;
@@ -241,9 +272,9 @@ impl State {
         }
     }
 
-    /// The schema that is known was committed.
-    pub fn keep_tables(&self) {
-        self.tables.borrow_mut().keep();
+    /// How many transactions that wrote to replicated tables were committed.
+    pub fn commits(&self) -> u64 {
+        self.commits.get()
     }
 
     /// Forgets a schema that may have been rolled back.
@@ -277,8 +308,17 @@ impl State {
     pub fn has_other_triggers(&self) -> Result<bool> {
         let mut tables = self.tables.borrow_mut();
         if !tables.are_triggers_checked() {
-            let is_heard = self.is_enlisted.get() || !self.store.connection.is_writing(c"temp");
-            tables.check_triggers(&self.store, self.store.temp_version()?, is_heard)?;
+            let is_enlisted = self.is_enlisted.get();
+            let is_written = self.store.connection.is_writing(c"temp");
+            // A temporary schema that changes is being written until the transaction ends.
+            let was_quiet = self.quiet_temp_since.get() == Some(self.epoch());
+            if is_written || !was_quiet || !tables.are_triggers_known() {
+                let version = self.store.temp_version()?;
+                tables.check_triggers(&self.store, version, is_enlisted || !is_written)?;
+                let is_quiet = is_enlisted && !is_written;
+                self.quiet_temp_since.set(is_quiet.then_some(self.epoch()));
+            }
+            tables.keep_triggers_checked();
         }
         Ok(tables.has_other_triggers())
     }

@@ -3,16 +3,22 @@
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
 use super::buffer::{Drained, RECORDS_BEFORE_SAVEPOINT_MAX, RECORDS_MAX};
+use super::deferred::{Deferred, Waiting};
 use super::{HeldRow, State};
-use crate::crdt::change::{ColumnVersion, Position, SiteOrdinal, TableId};
-use crate::crdt::clock::RowClock;
-use crate::error::Result;
+use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal, TableId};
+use crate::crdt::clock::{Entry, RowClock, UsedUp};
+use crate::crdt::first_update::FirstUpdate;
+use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
+use crate::sql::{self, quoted};
 use crate::store::log::Run;
 use std::rc::Rc;
 
 /// So many runs wait in memory at most: 256 KB of packed keys.
 const FULL_RUNS_MAX: usize = 256;
+
+/// So many records are read before the first of them is written.
+const RECORDS_PER_SCAN: usize = 256;
 
 /// So many records are looked for one by one before the greatest key is.
 const LOOKUPS_BEFORE_BOUND: u32 = 3;
@@ -29,9 +35,18 @@ pub enum Bound {
 impl State {
     /// The record of a row.
     pub fn find_clock(&self, crr: &Crr, key: &Key) -> Result<Option<RowClock>> {
-        if let Some(clock) = self.transaction.borrow().clocks.get(crr.id, key) {
-            return Ok(Some(clock.clone()));
+        let waiting = self.transaction.borrow().clocks.get(crr.id, key).cloned();
+        match waiting {
+            Some(Waiting::Clock(clock)) => Ok(Some(*clock)),
+            Some(Waiting::Change(change)) => {
+                let stored = self.stored_clock(crr, key)?;
+                self.changed_clock(crr, key, stored, change).map(Some)
+            }
+            None => self.stored_clock(crr, key),
         }
+    }
+
+    fn stored_clock(&self, crr: &Crr, key: &Key) -> Result<Option<RowClock>> {
         if self.is_beyond_clocks(crr, key)? {
             return Ok(None);
         }
@@ -43,7 +58,12 @@ impl State {
     pub fn take_clock(&self, crr: &Crr, key: &Key) -> Result<(Option<RowClock>, bool)> {
         let taken = self.transaction.borrow_mut().clocks.take(crr.id, key);
         match taken {
-            Some(clock) => Ok((Some(clock), true)),
+            Some(Waiting::Clock(clock)) => Ok((Some(*clock), true)),
+            Some(Waiting::Change(change)) => {
+                let stored = self.stored_clock(crr, key)?;
+                let clock = self.changed_clock(crr, key, stored, change)?;
+                Ok((Some(clock), true))
+            }
             None => Ok((self.find_clock(crr, key)?, false)),
         }
     }
@@ -92,9 +112,11 @@ impl State {
             // It is this replica that says so: whoever revived the row may not have heard of these cells.
             clock.set_cells(at, SiteOrdinal::LOCAL, cells);
         }
+        check_is_left(crr, key, &clock)?;
         clock.close();
         let mut transaction = self.transaction.borrow_mut();
-        transaction.clocks.put(crr, key, clock);
+        let waiting = Waiting::Clock(Box::new(clock));
+        transaction.clocks.put(crr, key.clone(), waiting);
         let is_full = transaction.clocks.len() >= RECORDS_MAX;
         drop(transaction);
         if is_full { self.flush_clocks() } else { Ok(()) }
@@ -109,29 +131,28 @@ impl State {
     fn write_clocks(&self, drained: Vec<Drained>) -> Result<()> {
         let mut entries = Vec::new();
         let mut superseded = Vec::new();
-        for (crr, clocks) in &drained {
-            for (key, clock) in clocks {
-                self.store.put_clock(crr, key, clock)?;
-                entries.extend(
-                    clock
-                        .unlogged()
-                        .map(|(entry, stride)| (entry, stride, crr.id, key)),
-                );
-                superseded.extend_from_slice(&clock.superseded);
+        for (crr, waiting) in &drained {
+            for waiting in waiting.chunks(RECORDS_PER_SCAN) {
+                self.write_table(crr, waiting, &mut entries, &mut superseded)?;
             }
-            if let Some((greatest, _)) = clocks.last() {
+            if let Some((greatest, _)) = waiting.last() {
                 self.note_greatest(crr, greatest);
             }
         }
         superseded.sort_unstable();
         self.store.remove(&superseded)?;
-        entries.sort_unstable_by_key(|(entry, ..)| entry.at);
-        let joins_packed = !self.merges_equal_values()?;
+        let mut order: Vec<(Position, usize)> = entries
+            .iter()
+            .enumerate()
+            .map(|(index, (entry, ..))| (entry.at, index))
+            .collect();
+        order.sort_unstable();
         let mut open: Option<Run> = None;
-        for (entry, stride, table, key) in entries {
-            let may_join = joins_packed || matches!(key, Key::Rowid(_));
-            let mut extend = |run: &mut Run| run.extend(entry.site, table, entry.at, stride, key);
-            if may_join && open.as_mut().is_some_and(&mut extend) {
+        for (entry, stride, table, key) in order.iter().map(|(_, index)| entries[*index]) {
+            if let Some(run) = &mut open
+                && self.may_join_runs(key)?
+                && run.extend(entry.site, table, entry.at, stride, key)
+            {
                 continue;
             }
             if let Some(full) = open.replace(Run::new(entry.site, table, entry.at, stride, key)) {
@@ -139,6 +160,47 @@ impl State {
             }
         }
         open.iter().try_for_each(|run| self.store.append(run))
+    }
+
+    /// Writes records of one table, which are in the order of their keys.
+    fn write_table<'k>(
+        &self,
+        crr: &Crr,
+        waiting: &'k [(Key, Waiting)],
+        entries: &mut Vec<(Entry, u64, TableId, &'k Key)>,
+        superseded: &mut Vec<Position>,
+    ) -> Result<()> {
+        let mut first_update = FirstUpdate::default();
+        let mut stored = self.stored_clocks(crr, waiting)?;
+        for (key, waiting) in waiting {
+            let changed;
+            let clock = match waiting {
+                Waiting::Clock(clock) => clock,
+                Waiting::Change(change) => match (stored.next().flatten(), change) {
+                    (None, Deferred::Update(at, columns)) => {
+                        let (bytes, entry, seqs) = first_update.encode(*at, columns.iter());
+                        let cl = CausalLength::FIRST_LIFE;
+                        self.store.put_record(crr, key, cl, bytes)?;
+                        entries.push((entry, seqs, crr.id, key));
+                        continue;
+                    }
+                    (stored, change) => {
+                        changed = self.changed_clock(crr, key, stored, *change)?;
+                        &changed
+                    }
+                },
+            };
+            self.store.put_clock(crr, key, clock)?;
+            let unlogged = clock.unlogged();
+            entries.extend(unlogged.map(|(entry, seqs)| (entry, seqs, crr.id, key)));
+            superseded.extend_from_slice(&clock.superseded);
+        }
+        Ok(())
+    }
+
+    /// Packed keys must stay findable one by one where equal values are settled by site.
+    fn may_join_runs(&self, key: &Key) -> Result<bool> {
+        Ok(matches!(key, Key::Rowid(_)) || !self.merges_equal_values()?)
     }
 
     fn note_greatest(&self, crr: &Crr, key: &Key) {
@@ -170,7 +232,8 @@ impl State {
         site: SiteOrdinal,
         stride: u64,
     ) -> Result<()> {
-        let may_join = crr.is_rowid_keyed || !self.merges_equal_values()?;
+        let has_run = self.transaction.borrow().run.is_some();
+        let may_join = has_run && self.may_join_runs(key)?;
         let mut transaction = self.transaction.borrow_mut();
         if may_join
             && let Some(run) = &mut transaction.run
@@ -297,4 +360,37 @@ impl State {
             .connection
             .keeping_last_insert_rowid(|| self.flush())
     }
+}
+
+/// Refuses a write here that no peer would accept: others took its counter to the end.
+pub(super) fn check_is_left(crr: &Crr, key: &Key, clock: &RowClock) -> Result<()> {
+    clock
+        .used_up()
+        .map_or(Ok(()), |used_up| Err(refusal(crr, key, used_up)))
+}
+
+fn refusal(crr: &Crr, key: &Key, used_up: UsedUp) -> Error {
+    let values = crr.key_values(key).unwrap_or_default();
+    let key = sql::join(
+        ", ",
+        values
+            .iter()
+            .map(|value| sql::value_literal(value.as_ref())),
+    );
+    let row = format!("the row of table {} with the key {key}", quoted(&crr.name));
+    Error::Table(match used_up {
+        UsedUp::Row => format!(
+            "{row} can't be made again: a peer took its causal length to 2^53, the most that can be sent; use another key"
+        ),
+        UsedUp::Cell(column) => {
+            let column = crr
+                .column_by_id(column)
+                .map_or("", |index| crr.columns[index].name.as_str());
+            format!(
+                "column {} of {row} can't be written again: a peer took its version to 2^53, the most that can be sent; \
+                 DELETE the row, then INSERT it anew",
+                quoted(column)
+            )
+        }
+    })
 }

@@ -56,8 +56,17 @@ impl Tables {
             self.has_other_triggers = has_other_triggers.unwrap_or_default();
             self.temp_version = is_heard.then_some(version);
         }
-        self.are_triggers_checked = true;
         Ok(())
+    }
+
+    /// Whether the application's triggers were looked at under these versions of both schemas.
+    pub fn are_triggers_known(&self) -> bool {
+        self.temp_version.is_some()
+    }
+
+    /// What is known of the application's triggers holds in the running statement.
+    pub fn keep_triggers_checked(&mut self) {
+        self.are_triggers_checked = true;
     }
 
     /// Whether the application's triggers are known as they are in the running statement.

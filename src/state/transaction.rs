@@ -5,11 +5,13 @@ use super::notes::{Note, Notes};
 use super::records::Bound;
 use super::tables::Tables;
 use super::{HeldRow, State};
-use crate::crdt::change::{DbVersion, Position, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX};
+use crate::crdt::change::{
+    DbVersion, Position, SEQ_FOLLOWED_MAX, Seq, SiteOrdinal, TableId, VERSION_FOLLOWED_MAX,
+};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::Key;
-use crate::store::log::Run;
+use crate::store::log::{Appended, Run};
 use hashbrown::HashMap;
 
 /// Names the setting by which equal values are settled by site.
@@ -132,7 +134,10 @@ impl State {
         if let Some(clock) = self.transaction.borrow().clock {
             return Ok(clock);
         }
-        let committed = self.committed_version()?;
+        let committed = match self.is_enlisted.get() {
+            true => self.or_empty(|| self.seen_version.get(&self.store))?,
+            false => self.committed_version()?,
+        };
         let mut transaction = self.transaction.borrow_mut();
         let version = committed.next().max(transaction.version_wish);
         let clock = Clock {
@@ -207,9 +212,10 @@ impl State {
                 ..clock
             };
         }
+        let kept = Some(seq).filter(|seq| *seq <= SEQ_FOLLOWED_MAX);
         let at = Position {
             version: clock.version,
-            seq: clock.next_seq.max(seq),
+            seq: clock.next_seq.max(kept.unwrap_or_default()),
         };
         Ok(Planned {
             at,
@@ -394,6 +400,7 @@ impl State {
     pub fn on_begin(&self) {
         self.start_epoch();
         self.is_enlisted.set(true);
+        self.store.appended.take();
         *self.transaction.borrow_mut() = Transaction::default();
     }
 
@@ -403,8 +410,23 @@ impl State {
         self.flush_keeping_rowid()
     }
 
-    /// SQLite: the transaction is over.
-    pub fn on_end(&self) {
+    /// SQLite: the transaction was committed.
+    pub fn on_commit(&self) {
+        let before = self.transaction.borrow().clock.map(|clock| clock.committed);
+        self.seen_version.keep(&self.store, before);
+        self.on_end();
+        self.commits.set(self.commits.get() + 1);
+        self.tables.borrow_mut().keep();
+    }
+
+    /// SQLite: the transaction was rolled back.
+    pub fn on_rollback(&self) {
+        self.seen_version.forget();
+        self.on_end();
+        self.forget_uncommitted_tables();
+    }
+
+    fn on_end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
         self.distrust_layout();
@@ -448,6 +470,7 @@ impl State {
     /// SQLite: the work since this savepoint is undone; the savepoint stays. The version and the seqs that
     /// were given out since stay given out.
     pub fn on_rollback_to(&self, index: i32) {
+        self.store.appended.set(Appended::Unknown);
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
         let outside = transaction

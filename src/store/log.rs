@@ -204,6 +204,28 @@ impl Iterator for RunSplit<'_> {
     }
 }
 
+/// What the open transaction put into the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Appended {
+    /// Nothing
+    #[default]
+    Nothing,
+    /// Entries, this version the latest
+    Until(DbVersion),
+    /// Not known: some of it was undone
+    Unknown,
+}
+
+impl Appended {
+    fn and(self, version: DbVersion) -> Appended {
+        match self {
+            Appended::Nothing => Appended::Until(version),
+            Appended::Until(latest) => Appended::Until(latest.max(version)),
+            Appended::Unknown => Appended::Unknown,
+        }
+    }
+}
+
 /// A position as parameters.
 fn place(at: Position) -> [ValueRef<'static>; 2] {
     [
@@ -236,6 +258,7 @@ impl Store {
         ];
         self.with(Slot::LogAppend, |append| append.run(values))
             .map_err(|error| error.during("recording a change"))?;
+        self.appended.set(self.appended.get().and(run.at.version));
         Ok(())
     }
 

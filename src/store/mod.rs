@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod digest;
 pub mod foreign;
 pub mod log;
+pub mod own_transaction;
 pub mod row_clock;
 pub mod row_finder;
 pub mod site;
@@ -14,6 +15,7 @@ use crate::error::Result;
 use crate::sql;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::{Connection, Statement};
+use log::Appended;
 use std::cell::Cell;
 
 /// The internal tables of one connection.
@@ -21,6 +23,8 @@ use std::cell::Cell;
 pub struct Store {
     /// The connection
     pub connection: Connection,
+    /// What the open transaction put into the log
+    pub appended: Cell<Appended>,
     statements: StatementCache,
     /// Whether the work runs inside a statement of the application that SQLite undoes whole
     is_within_statement: Cell<bool>,
@@ -111,6 +115,7 @@ impl Store {
     pub fn new(connection: Connection) -> Store {
         Store {
             connection,
+            appended: Cell::default(),
             statements: StatementCache::default(),
             is_within_statement: Cell::new(false),
         }
@@ -209,10 +214,13 @@ impl Store {
             [sql::WORK_UNDO, sql::WORK_RELEASE].map(|text| self.connection.prepare(text));
         let mut abandon = self.connection.prepare(sql::WORK_ABANDON);
         // Each of these may say that it was interrupted after it was done; then undoing says that there is
-        // no such savepoint, or finds it.
-        let outcome = self
-            .connection
-            .execute(sql::WORK_BEGIN)
+        // no such savepoint, or finds it. What else is wrong with the first leaves no savepoint, and undoing would
+        // find that of the work in which this is nested.
+        let begun = self.connection.execute(sql::WORK_BEGIN);
+        if begun.as_ref().is_err_and(|error| !error.is_interrupt()) {
+            begun.clone()?;
+        }
+        let outcome = begun
             .and_then(|()| work())
             .and_then(|done| self.connection.execute(sql::WORK_RELEASE).map(|()| done));
         if outcome.is_err() {

@@ -10,6 +10,20 @@ use crate::schema::{Crr, Key};
 use crate::sql;
 use crate::sqlite::Statement;
 
+/// Reads a record whose causal length stands in this column of the current row, and the rest in the next.
+pub fn read_clock(crr: &Crr, row: &Statement, column: usize) -> Result<RowClock> {
+    let decoded = match row.value(column + 1) {
+        ValueRef::Blob(bytes) => RowClock::decode(CausalLength(row.integer(column) as u64), bytes),
+        _ => None,
+    };
+    decoded.ok_or_else(|| {
+        Error::Corrupt(format!(
+            "a clock record of table {} is damaged; restore the file, or rebuild it from a peer",
+            sql::quoted(&crr.name)
+        ))
+    })
+}
+
 impl Store {
     fn with_clock<T>(
         &self,
@@ -24,31 +38,23 @@ impl Store {
 
     /// The record of a row.
     pub fn clock(&self, crr: &Crr, key: &Key) -> Result<Option<RowClock>> {
-        let decoded = self.with_clock(crr, slot::CLOCK_GET, sql::CLOCK_GET, |get| {
-            get.first([key.stored()], |row| match row.value(1) {
-                ValueRef::Blob(bytes) => {
-                    RowClock::decode(CausalLength(row.integer(0) as u64), bytes)
-                }
-                _ => None,
-            })
+        let read = self.with_clock(crr, slot::CLOCK_GET, sql::CLOCK_GET, |get| {
+            get.first([key.stored()], |row| read_clock(crr, row, 0))
         })?;
-        match decoded {
-            Some(None) => Err(Error::Corrupt(format!(
-                "a clock record of table {} is damaged; restore the file, or rebuild it from a peer",
-                sql::quoted(&crr.name)
-            ))),
-            Some(record) => Ok(record),
-            None => Ok(None),
-        }
+        read.transpose()
     }
 
     /// Writes a record over the one that may be there.
     pub fn put_clock(&self, crr: &Crr, key: &Key, clock: &RowClock) -> Result<()> {
-        let bytes = clock.encode();
+        self.put_record(crr, key, clock.cl, &clock.encode())
+    }
+
+    /// Writes the bytes of a record over the one that may be there.
+    pub fn put_record(&self, crr: &Crr, key: &Key, cl: CausalLength, bytes: &[u8]) -> Result<()> {
         let values = [
             key.stored(),
-            ValueRef::Integer(clock.cl.to_sql()),
-            ValueRef::Blob(&bytes),
+            ValueRef::Integer(cl.to_sql()),
+            ValueRef::Blob(bytes),
         ];
         self.with_clock(crr, slot::CLOCK_PUT, sql::CLOCK_PUT, |put| put.run(values))?;
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::spool::drop_temporary;
 use super::tables::{OldTable, greatest};
-use crate::crdt::change::{DbVersion, SITE_ID_BYTES_MAX, SiteOrdinal};
+use crate::crdt::change::{DbVersion, SITE_ID_BYTES_MAX, SiteOrdinal, VERSION_FOLLOWED_MAX};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sql::{self, Part, quoted};
@@ -87,9 +87,14 @@ pub fn own_version(store: &Store, tables: &[OldTable]) -> Result<DbVersion> {
     connection
         .prepare(sql::MASTER_FORGET)?
         .run([ValueRef::Text(OLD_FLOOR.as_bytes())])?;
-    DbVersion::from_sql(version).ok_or_else(|| {
+    let version_max = VERSION_FOLLOWED_MAX.to_sql();
+    let taken_over =
+        DbVersion::from_sql(version).filter(|version| *version <= VERSION_FOLLOWED_MAX);
+    // Peers refuse what is written above 2^53: there must be room left.
+    taken_over.ok_or_else(|| {
         Error::Foreign(format!(
-            "this database counts its versions up to {version}, and only 0 to 2^53 can be taken over"
+            "this database counts its versions up to {version}, and only 0 to {version_max} (2^52) can be taken over; \
+             copy its rows into a new database"
         ))
     })
 }

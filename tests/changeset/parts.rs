@@ -1,6 +1,6 @@
 //! Streams of changesets, and transactions that are too large for one.
 
-use super::{Streamed, apply, number, replica, rows, run, stream};
+use super::{Streamed, apply, changeset, number, replica, rows, run, stream};
 use rusqlite::Connection;
 
 /// A replica with one transaction of many rows between two small ones.
@@ -130,6 +130,81 @@ fn parts_are_applied_when_the_rest_was_overwritten() {
     assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
 }
 
+/// Parts whose rest never comes are let go of once a changeset brings their transaction whole; not before.
+#[test]
+fn parts_go_when_their_transaction_came_whole() {
+    let a = large_transaction();
+    let blobs = stream(&a, (0, None), 20_000);
+    let part = blobs.iter().find(|blob| !blob.complete).expect("a part");
+    for within in ["", ", 3600000"] {
+        let b = replica();
+        apply(&b, &part.data).expect("kept");
+        apply(&b, &blobs.last().expect("the last").data).expect("applied");
+        let waiting = rows(
+            &b,
+            "SELECT kind, hex(site_id) = hex((SELECT site FROM crsql_parts)), db_version, received_at IS NOT NULL, parts,
+               parts_bytes = (SELECT length(data) FROM crsql_parts)
+             FROM crsql_status WHERE parts",
+        );
+        assert_eq!(
+            waiting,
+            [
+                "Text([116, 114, 97, 110, 115, 97, 99, 116, 105, 111, 110]) Integer(1) Integer(2) Integer(1) Integer(1) Integer(1)"
+            ]
+        );
+        // A changeset of another sender, or of what follows, says nothing of that transaction.
+        let c = replica();
+        run(
+            &c,
+            "INSERT INTO t VALUES (-1, 1, 1); UPDATE t SET a = 2; UPDATE t SET a = 3",
+        );
+        apply(&b, &changeset(&c, 0)).expect("applied");
+        apply(&b, &changeset(&a, 2)).expect("applied");
+        assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 1);
+        let all = changeset(&a, 1);
+        let sql = format!("SELECT crsql_apply(?1{within})");
+        let won: i64 = b
+            .query_row(&sql, [&all], |row| row.get(0))
+            .expect("applied");
+        assert_eq!(won, 2 * 2991);
+        assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
+        assert_eq!(
+            number(&b, "SELECT count(*) FROM crsql_status WHERE parts"),
+            0
+        );
+    }
+}
+
+/// The changeset that brings the transaction may leave out an author: what the parts have of that one is not lost.
+#[test]
+fn what_only_parts_have_is_merged_when_they_go() {
+    let a = large_transaction();
+    let c = replica();
+    // A third one's changes become part of a transaction of `a`.
+    run(&c, "INSERT INTO t VALUES (-7, 'of c', 1)");
+    run(&a, "BEGIN");
+    apply(&a, &changeset(&c, 0)).expect("applied");
+    run(
+        &a,
+        "WITH RECURSIVE n(i) AS (SELECT 6000 UNION ALL SELECT i + 1 FROM n WHERE i < 7000)
+         INSERT INTO t SELECT i, hex(randomblob(20)), i FROM n; COMMIT",
+    );
+    let b = replica();
+    let blobs = stream(&a, (3, None), 20_000);
+    apply(&b, &blobs[0].data).expect("kept");
+    assert!(!blobs[0].complete);
+    let others: Vec<u8> = a
+        .query_row(
+            "SELECT crsql_changeset(0, (SELECT site_id FROM crsql_site_id WHERE ordinal = 1))",
+            [],
+            |row| row.get(0),
+        )
+        .expect("a changeset");
+    apply(&b, &others).expect("applied");
+    assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
+    assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+}
+
 #[test]
 fn arguments_are_checked() {
     let a = replica();
@@ -159,8 +234,14 @@ fn arguments_are_checked() {
             "SELECT * FROM crsql_changesets(0, NULL, NULL, 1.5)",
             "since_seq must be an integer",
         ),
-        ("SELECT crsql_apply()", "call crsql_apply(changeset)"),
-        ("SELECT crsql_apply('text')", "call crsql_apply(changeset)"),
+        (
+            "SELECT crsql_apply()",
+            "call crsql_apply(changeset [, max_ms])",
+        ),
+        (
+            "SELECT crsql_apply('text')",
+            "call crsql_apply(changeset [, max_ms])",
+        ),
         ("SELECT * FROM crsql_changeset_rows", "needs a changeset"),
         (
             "INSERT INTO crsql_changeset_rows(val) VALUES (1)",

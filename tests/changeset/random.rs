@@ -1,5 +1,6 @@
 //! The same random history twice: exchanged as changesets, and through `crsql_changes`. The replicas end equal.
 
+use super::slices::apply_within;
 use super::support;
 use super::{apply, changeset, rows, run, stream};
 use rusqlite::Connection;
@@ -73,6 +74,8 @@ enum Carrier {
     Changes,
     Changeset,
     Stream(i64),
+    /// A changeset, applied with a limit of so many ms
+    Slices(i64),
 }
 
 struct World {
@@ -104,6 +107,9 @@ impl World {
             Carrier::Changes => support::merge(receiver, &support::changes(sender, cursor.0)),
             Carrier::Changeset => {
                 _ = apply(receiver, &changeset(sender, cursor.0)).expect("applied")
+            }
+            Carrier::Slices(max_ms) => {
+                _ = apply_within(receiver, &changeset(sender, cursor.0), max_ms).expect("applied")
             }
             Carrier::Stream(max_bytes) => {
                 for blob in stream(sender, cursor, max_bytes) {
@@ -180,16 +186,28 @@ fn changesets_do_what_changes_do() {
     }
 }
 
+/// The rows alone: positions may differ where several transactions apply what one would.
+fn data(states: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let is_row = |line: &String| !line.contains("Change {");
+    states
+        .into_iter()
+        .map(|state| state.into_iter().filter(is_row).collect())
+        .collect()
+}
+
+#[test]
+fn slices_end_where_changes_do() {
+    for seed in 0..histories() / 4 {
+        let expected = history(seed, |_| Carrier::Changes);
+        let found = history(seed, |_| Carrier::Slices(3_600_000));
+        assert_eq!(found, expected, "history {seed}");
+        let found = history(seed, |_| Carrier::Slices(1));
+        assert_eq!(data(found), data(expected), "history {seed}");
+    }
+}
+
 #[test]
 fn streams_end_where_changes_do() {
-    // Positions may differ, as parts of a transaction are applied when all are there.
-    let data = |states: Vec<Vec<String>>| -> Vec<Vec<String>> {
-        let is_row = |line: &String| !line.contains("Change {");
-        states
-            .into_iter()
-            .map(|state| state.into_iter().filter(is_row).collect())
-            .collect()
-    };
     for seed in 0..histories() {
         let expected = history(seed, |_| Carrier::Changes);
         for max_bytes in [1, 300, 1_000_000] {

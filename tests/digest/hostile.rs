@@ -145,7 +145,7 @@ fn wrong_calls_say_what_to_do() {
     let refusal = |call: &str| refusal(&connection, &format!("SELECT {call}"));
     assert_eq!(
         refusal("crsql_reconcile(x'')"),
-        "crsql: this is no message of crsql_reconcile: it has a format that this release does not know"
+        "crsql: this is no message of crsql_reconcile: it has a format that this release does not know; begin anew with crsql_reconcile()"
     );
     assert_eq!(
         refusal("crsql_reconcile(crsql_reconcile(), 1000)"),

@@ -19,7 +19,7 @@ situations! {
     TombstoneMerged, TombstoneOfUnknownRow, LifeStartedBySentinel, RevivedBySentinel, RevivedByCell,
     CellZeroed, ZeroedCellMerged, MergeRefused, MergeRefusedByConstraint, Rollback,
     RollbackToSavepoint, NestedSavepoint, VersionRaised, QuietStatement, ReadInsideTransaction,
-    MergeBesideLocalWrite, DeliveredWhole, DeliveredInPart, DeliveredTwice, DeliveredCellByCell,
+    MergeBesideLocalWrite, DeliveredWhole, DeliveredAsChangeset, DeliveredInSlices, DeliveredInPart, DeliveredTwice, DeliveredCellByCell,
     DeliveredOutOfOrder, PulledSinceCursor, Relayed, OwnChangeEchoed, Reopened, SecondConnection,
     RebuiltFromChanges, EqualValuesMergedSchedule, RecursiveTriggersSchedule,
     ColumnAdded, ColumnAddedWithDefault, ColumnAddedNotNull, ColumnBecameLate, GeneratedColumnAdded,

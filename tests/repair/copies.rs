@@ -247,6 +247,47 @@ fn own_changes_that_are_not_known_show_a_copy_and_echoes_do_not() {
     assert_same(&restored, &peer, &["t", "p"], "restored");
 }
 
+/// As above, however the changes come back.
+#[test]
+fn own_changes_in_changesets_and_messages_show_a_copy_too() {
+    let by_changeset = |from: &Connection, to: &Connection| {
+        let data = one::<Vec<u8>>(from, "SELECT crsql_changeset(0)");
+        let won = to.query_row("SELECT crsql_apply(?1)", [data], |row| row.get::<_, i64>(0));
+        won.expect("applied");
+    };
+    let by_message = |from: &Connection, to: &Connection| {
+        let mut message = Some(one::<Vec<u8>>(from, "SELECT crsql_reconcile()"));
+        let mut listeners = [to, from].into_iter().cycle();
+        while let Some(said) = message {
+            let listener = listeners.next().expect("a listener");
+            let answer = listener.query_row("SELECT crsql_reconcile(?1)", [said], |row| row.get(0));
+            message = answer.expect("an answer");
+        }
+    };
+    let ways: [&dyn Fn(&Connection, &Connection); 2] = [&by_changeset, &by_message];
+    for way in ways {
+        let directory = scratch_dir();
+        let original = open(directory.join("original.db"));
+        prepared(&original);
+        let peer = empty_replica(&original, &["t", "p"]);
+        way(&original, &peer);
+        exec(&peer, "UPDATE t SET b = 77; UPDATE p SET a = 78");
+        way(&peer, &original);
+        way(&peer, &original);
+        assert_clean(&original, "echoes");
+        let backup = directory.join("backup.db");
+        exec(&original, &format!("VACUUM INTO '{}'", backup.display()));
+        exec(
+            &original,
+            "INSERT INTO t VALUES (10, 'after the backup', 1); UPDATE t SET b = 5",
+        );
+        way(&original, &peer);
+        let restored = open(&backup);
+        way(&peer, &restored);
+        assert_eq!(problems(&restored), ["||site id used elsewhere"]);
+    }
+}
+
 #[test]
 fn changes_without_an_author_are_no_sign_of_a_copy() {
     let connection = open_memory();
@@ -256,6 +297,42 @@ fn changes_without_an_author_are_no_sign_of_a_copy() {
         "INSERT INTO crsql_changes VALUES ('t', crsql_pack_columns(50), 'a', 1, 1, 1, NULL, 1, 0)",
     );
     assert_clean(&connection, "an import");
+}
+
+/// The database forgot what it wrote to a column that was dropped; peers did not.
+#[test]
+fn own_changes_of_a_column_that_was_dropped_are_no_sign_of_a_copy() {
+    let connection = open_memory();
+    prepared(&connection);
+    let peer = empty_replica(&connection, &["t", "p"]);
+    exec(&connection, "UPDATE t SET a = 'again' WHERE k = 1");
+    merge(&peer, &changes(&connection, 0));
+    let drop = "SELECT crsql_begin_alter('t'); ALTER TABLE t DROP COLUMN a; SELECT crsql_commit_alter('t')";
+    let add = "ALTER TABLE t ADD COLUMN a; SELECT crsql_as_crr('t')";
+    exec(&connection, drop);
+    // Before the column is there again they wait, and afterwards they are merged.
+    merge(&connection, &changes(&peer, 0));
+    exec(&connection, add);
+    assert_eq!(
+        one::<String>(&connection, "SELECT a FROM t WHERE k = 1"),
+        "again"
+    );
+    exec(&connection, drop);
+    exec(&connection, add);
+    merge(&connection, &changes(&peer, 0));
+    assert_eq!(
+        one::<String>(&connection, "SELECT a FROM t WHERE k = 1"),
+        "again"
+    );
+    assert_clean(&connection, "own changes are back");
+    // A column that was always there shows a copy.
+    let mut elsewhere = changes(&peer, 0)
+        .into_iter()
+        .find(|change| change.cid == "b" && change.site_id == site(&connection))
+        .expect("an own change");
+    elsewhere.col_version += 1;
+    merge(&connection, &[elsewhere]);
+    assert_eq!(problems(&connection), ["||site id used elsewhere"]);
 }
 
 #[test]

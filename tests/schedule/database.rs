@@ -12,8 +12,12 @@ use crate::model::table::Table;
 use crate::model::value::Value;
 use crate::support;
 
+use super::carrier;
 use super::plan::{Form, Storage};
 use super::sql::{self, Sql};
+
+/// So long that there is one slice: the model knows of one transaction.
+const SLICE_MS: i64 = 3_600_000;
 
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -276,7 +280,19 @@ impl Database {
                     effects: Vec::new(),
                 })
             }
+            Form::Changeset => self.apply(changes, None),
+            Form::Slices => self.apply(changes, Some(SLICE_MS)),
         }
+    }
+
+    fn apply(&self, changes: &[Change], max_ms: Option<i64>) -> Result<Merged, String> {
+        let data = carrier::changeset(changes);
+        self.connection()
+            .query_row("SELECT crsql_apply(?1, ?2)", (data, max_ms), |_| Ok(()))
+            .map_err(|error| error.to_string())?;
+        Ok(Merged {
+            effects: Vec::new(),
+        })
     }
 
     fn merge_rows(&self, changes: &[Change]) -> Result<(), String> {

@@ -31,12 +31,34 @@ impl World {
             let model = &self.nodes[to].model;
             changes.push(flawed(flaw, changes.last(), &mut random, model));
         }
-        self.merge(to, &changes, delivery.form)?;
+        let form = match delivery.form {
+            Form::Changeset | Form::Slices if flaw.is_some() || !self.knows_all(to, &changes) => {
+                Form::Select
+            }
+            Form::Slices if is_in_transaction => Form::Changeset,
+            form => form,
+        };
+        self.merge(to, &changes, form)?;
         if delivery.selection == Selection::SinceCursor && !is_in_transaction && flaw.is_none() {
             self.reach.met(Situation::PulledSinceCursor);
             self.nodes[to].cursors[delivery.from] = version;
         }
         self.check_impacted(to)
+    }
+
+    /// Is every change about a table and a column that the receiver has by this name? What is not waits, a row
+    /// at a time or a change at a time, in another order.
+    fn knows_all(&self, to: usize, changes: &[Change]) -> bool {
+        let model = &self.nodes[to].model;
+        changes.iter().all(|change| {
+            let Some(place) = model.find_table(&change.table) else {
+                return false;
+            };
+            let table = model.table(place);
+            let mut names = table.columns.iter().map(|column| &*column.name);
+            table.name == change.table
+                && (change.cid == SENTINEL || names.any(|name| name == change.cid))
+        })
     }
 
     /// The changes that the sender would send, and its version.
@@ -93,6 +115,11 @@ impl World {
             ),
             (delivery.form == Form::Select, Situation::DeliveredWhole),
             (
+                delivery.form == Form::Changeset,
+                Situation::DeliveredAsChangeset,
+            ),
+            (delivery.form == Form::Slices, Situation::DeliveredInSlices),
+            (
                 delivery.order != Order::AsSent,
                 Situation::DeliveredOutOfOrder,
             ),
@@ -116,7 +143,7 @@ impl World {
         let statement_length = match form {
             Form::CellByCell => 1,
             Form::Rows(count) => count,
-            Form::Select => changes.len(),
+            Form::Select | Form::Changeset | Form::Slices => changes.len(),
         };
         let mut expected_effects = Vec::new();
         let mut is_refused = false;
@@ -260,7 +287,13 @@ impl World {
             if !is_schema_last {
                 self.migrate_all(index, &mut random)?;
             }
-            let form = *random.pick(&[Form::Select, Form::Rows(7), Form::CellByCell]);
+            let form = *random.pick(&[
+                Form::Select,
+                Form::Changeset,
+                Form::Slices,
+                Form::Rows(7),
+                Form::CellByCell,
+            ]);
             let delivery = Delivery {
                 from,
                 selection: Selection::Everything,
@@ -311,7 +344,13 @@ fn fills_tables(plan: &Plan) -> bool {
 }
 
 fn last_delivery(plan: &Plan, tables: &[Table], from: usize, random: &mut Random) -> Delivery {
-    let form = *random.pick(&[Form::Select, Form::Select, Form::Rows(9), Form::CellByCell]);
+    let form = *random.pick(&[
+        Form::Select,
+        Form::Changeset,
+        Form::Slices,
+        Form::Rows(9),
+        Form::CellByCell,
+    ]);
     let (selection, order) = match plan.finish {
         // What was merged into a column or table that was given up later is not sent again by itself.
         Finish::Pulls | Finish::Ring if !gives_names_once(plan, tables) => {

@@ -261,8 +261,10 @@ impl Generator {
                 (30, Order::Shuffled),
             ]),
             form: self.random.weighted(&[
-                (40, Form::Select),
-                (30, Form::CellByCell),
+                (20, Form::Select),
+                (15, Form::Changeset),
+                (10, Form::Slices),
+                (25, Form::CellByCell),
                 (15, Form::Rows(3)),
                 (15, Form::Rows(20)),
             ]),

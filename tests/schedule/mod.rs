@@ -2,6 +2,7 @@
 //! SQLite together.
 
 pub mod avoid;
+pub mod carrier;
 pub mod compare;
 pub mod database;
 pub mod ddl;

@@ -150,6 +150,10 @@ pub enum Form {
     Rows(usize),
     /// One INSERT ... SELECT from a table.
     Select,
+    /// One changeset.
+    Changeset,
+    /// One changeset, which `crsql_apply` commits itself.
+    Slices,
 }
 
 /// How the replicas are brought together at the end.

@@ -400,6 +400,28 @@ fn what_is_no_table_of_this_database() {
     assert_eq!(changes(&connection, 0).len(), 1);
 }
 
+fn text_in(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Applies a part of a large transaction, for which the table of parts is made.
+fn keep_a_part(connection: &Connection) {
+    let large = open_memory();
+    create_crr(&large, "t", "CREATE TABLE t(k INTEGER PRIMARY KEY, a)");
+    exec(
+        &large,
+        "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 99)
+         INSERT INTO t SELECT i, hex(randomblob(20)) FROM n",
+    );
+    let part: Vec<u8> = one(&large, "SELECT data FROM crsql_changesets(0, NULL, 1000)");
+    connection
+        .query_row("SELECT crsql_apply(?1)", [part], |_| Ok(()))
+        .expect("apply a part");
+}
+
 #[test]
 fn internal_tables_and_names_that_they_would_have() {
     let connection = open_memory();
@@ -408,20 +430,62 @@ fn internal_tables_and_names_that_they_would_have() {
         &connection,
         "INSERT INTO t VALUES (1, 2); UPDATE t SET a = 3",
     );
+    one::<Vec<u8>>(&connection, "SELECT crsql_digest()");
+    keep_a_part(&connection);
     let internal = rows(
         &connection,
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'crsql%'",
     );
-    assert!(internal.len() > 4, "{internal:?}");
-    for name in &internal {
-        let Value::Text(name) = &name[0] else {
-            panic!("{name:?}")
-        };
-        let text = refusal(
-            &connection,
-            &format!("SELECT crsql_as_crr({})", literal(name)),
+    let internal: Vec<String> = internal.iter().map(|row| text_in(&row[0])).collect();
+    for name in [
+        "crsql_master",
+        "crsql_site_id",
+        "crsql_tracked_peers",
+        "crsql_peer_times",
+        "crsql_tables",
+        "crsql_columns",
+        "crsql_log",
+        "crsql_rows_1",
+        "crsql_parked_changes",
+        "crsql_former_names",
+        "crsql_parts",
+        "crsql_digest_state",
+        "crsql_digest_trees",
+        "crsql_digest_nodes",
+        "crsql_digest_dead",
+        "crsql_digest_touched",
+    ] {
+        assert!(
+            internal.iter().any(|found| found == name),
+            "{name} is not there"
         );
-        assert!(text.contains(name.as_str()), "{text}");
+    }
+    for name in &internal {
+        for spelling in [name.clone(), name.to_uppercase()] {
+            let text = refusal(
+                &connection,
+                &format!("SELECT crsql_as_crr({})", literal(&spelling)),
+            );
+            assert!(
+                text.contains("names like this are kept for internal tables"),
+                "{text}"
+            );
+        }
+    }
+    // Also where the extension has not made them yet.
+    let fresh = open_memory();
+    for name in [
+        "crsql_parts",
+        "crsql_digest_state",
+        "crsql_digest_nodes",
+        "crsql_rows_77",
+    ] {
+        exec(
+            &fresh,
+            &format!("CREATE TABLE {name}(k INTEGER PRIMARY KEY, a)"),
+        );
+        let text = refusal(&fresh, &format!("SELECT crsql_as_crr('{name}')"));
+        assert!(text.contains(name), "{text}");
     }
     for name in ["t__crsql_clock", "x__crsql_pks", "X__CRSQL_CLOCK"] {
         exec(

@@ -1,7 +1,7 @@
 //! Databases and tables that can't be taken over without a loss are left as they are, with the reason.
 
 use super::{made, upgrade};
-use crate::checks::{exec, refusal, rows};
+use crate::checks::{check_partial, exec, one, refusal, rows};
 use crate::support::load;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -87,6 +87,18 @@ fn what_would_lose_something_is_refused_by_name() {
         (
             plain,
             "k",
+            with("(1, 'a', 1, 4503599627370497, 0, 0)"),
+            "only 0 to 4503599627370496 (2^52) can be taken over; copy its rows into a new database",
+        ),
+        (
+            plain,
+            "k",
+            with("(1, 'a', 9007199254740993, 1, 0, 0)"),
+            "table \"t__crsql_clock\" holds a counter that is negative, above 2^53, or no number",
+        ),
+        (
+            plain,
+            "k",
             with("(1, '-1', 0, 1, 0, 0)"),
             "a row that was created 0 times",
         ),
@@ -103,6 +115,31 @@ fn what_would_lose_something_is_refused_by_name() {
         assert!(refused.contains(text), "{refused}");
         assert_eq!(schema(&connection), before, "{text}");
     }
+}
+
+/// The greatest counters that can be taken over leave room to write, which peers accept.
+#[test]
+fn counters_at_their_bounds_are_taken_over() {
+    let connection = old(
+        "CREATE TABLE t (k INT PRIMARY KEY NOT NULL, a)",
+        "k",
+        "INSERT INTO t__crsql_pks VALUES (1, 1), (2, 2); INSERT INTO t VALUES (1, 2), (2, 3);
+         INSERT INTO t__crsql_clock VALUES (1, 'a', 9007199254740992, 4503599627370496, 0, 9007199254740992),
+                                           (2, '-1', 9007199254740991, 1, 0, 0), (2, 'a', 1, 1, 0, 1)",
+    );
+    upgrade(&connection);
+    exec(
+        &connection,
+        "UPDATE t SET a = 4 WHERE k = 2; INSERT INTO t VALUES (3, 3)",
+    );
+    let version: i64 = one(&connection, "SELECT crsql_db_version()");
+    assert_eq!(version, 4503599627370498);
+    drop(check_partial(&connection, &["t"]));
+    let text = refusal(&connection, "UPDATE t SET a = 4 WHERE k = 1");
+    assert!(
+        text.contains("DELETE the row, then INSERT it anew"),
+        "{text}"
+    );
 }
 
 #[test]

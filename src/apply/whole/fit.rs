@@ -66,7 +66,7 @@ pub(super) fn check_distinct(crr: &Crr, columns: &[usize]) -> Result<()> {
     match sorted.len() == columns.len() {
         true => Ok(()),
         false => Err(Error::Change(format!(
-            "the changeset names a column of table {} twice, in another spelling",
+            "a row names a column of table {} twice",
             quoted(&crr.name)
         ))),
     }

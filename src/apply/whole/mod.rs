@@ -19,7 +19,7 @@ use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::schema::crr::SetUse;
 use crate::schema::{Crr, Key};
-use crate::state::State;
+use crate::state::{MergeGuard, State};
 use crate::store::row_finder::RowFinder;
 use fit::check_distinct;
 use std::rc::Rc;
@@ -40,9 +40,10 @@ struct Target {
     rows: Option<RowFinder>,
 }
 
-/// The merge of one changeset.
+/// The merge of one changeset. While it lives, nothing is captured.
 pub(super) struct Merging<'s> {
     state: &'s State,
+    _is_merging: MergeGuard<'s>,
     header: Rc<Header>,
     targets: Vec<Option<Target>>,
     sites: Vec<Option<SiteOrdinal>>,
@@ -50,7 +51,7 @@ pub(super) struct Merging<'s> {
     /// Changes that won
     pub(super) won: i64,
     /// As `won`, with a revival counted as one more
-    pub(super) events: i64,
+    events: i64,
 }
 
 /// How rows of a group are written and found.
@@ -82,16 +83,44 @@ struct Fitting<'r, 'a> {
 
 impl<'s> Merging<'s> {
     /// Starts to merge a changeset.
-    pub(super) fn new(state: &'s State, header: Rc<Header>) -> Merging<'s> {
-        Merging {
+    pub(super) fn new(state: &'s State, header: Rc<Header>) -> Result<Merging<'s>> {
+        let Some(is_merging) = state.start_merging() else {
+            return Err(Error::Change(
+                "a trigger called crsql_apply while a merge was running; apply from the application"
+                    .to_owned(),
+            ));
+        };
+        Ok(Merging {
             state,
+            _is_merging: is_merging,
             sites: vec![None; header.sites.len()],
             header,
             targets: Vec::new(),
             keeps_equal: false,
             won: 0,
             events: 0,
-        }
+        })
+    }
+
+    /// A table, and a key as that stores it; none if the table is not here.
+    pub(super) fn identify(
+        &self,
+        table: &str,
+        key: &[ValueRef<'_>],
+    ) -> Result<Option<(Rc<Crr>, Key)>> {
+        let Some(crr) = self.state.table_by_any_name(table)? else {
+            return Ok(None);
+        };
+        let crr = self.state.registered(&crr, None)?;
+        let key = self.key(&crr, key)?;
+        Ok(Some((crr, key)))
+    }
+
+    /// Ends the merge; gives the number of changes that won.
+    pub(super) fn finish(self) -> i64 {
+        self.state.settle();
+        self.state.count_impact(self.events);
+        self.won
     }
 
     /// Other groups follow.
@@ -179,10 +208,25 @@ impl<'s> Merging<'s> {
     fn merge_into(&mut self, target: &mut Target, row: &RowView<'_, '_>) -> Result<()> {
         let header = Rc::clone(&self.header);
         let site = header.sites.get(row.site).map(Vec::as_slice);
-        let site = match site {
-            Some(site) if self.state.is_own_site(site)? => None,
-            other => other,
+        let is_own = match site {
+            Some(site) => self.state.is_own_site(site)?,
+            None => false,
         };
+        let before = self.won;
+        self.merge_signed(target, row, site.filter(|_| !is_own))?;
+        if is_own && self.won > before {
+            self.state.note_own_change_from_elsewhere()?;
+        }
+        Ok(())
+    }
+
+    /// Merges a row of this author; none is this database.
+    fn merge_signed(
+        &mut self,
+        target: &mut Target,
+        row: &RowView<'_, '_>,
+        site: Option<&[u8]>,
+    ) -> Result<()> {
         let (Some(crr), Some(columns)) = (&target.crr, &target.known) else {
             return self.merge_apart(target, row, site);
         };

@@ -43,12 +43,14 @@ pub struct RowView<'r, 'a> {
     pub cells: &'r [CellRead<'a>],
 }
 
+#[derive(Clone)]
 struct CellReader<'a> {
     versions: NumberReader<'a>,
     offsets: NumberReader<'a>,
     values: ValueReader<'a>,
 }
 
+#[derive(Clone)]
 struct GroupReader<'a> {
     header: GroupHeader,
     left: u64,
@@ -60,7 +62,8 @@ struct GroupReader<'a> {
     cells: Vec<CellReader<'a>>,
 }
 
-/// Reads a chunk.
+/// Reads a chunk. A clone reads on from the same row.
+#[derive(Clone)]
 pub struct ChunkReader<'a> {
     groups: Vec<GroupReader<'a>>,
     order: std::vec::IntoIter<(u32, u64)>,

@@ -67,6 +67,14 @@ fn every_part() -> Message {
                 part: Part::Dead,
                 key: vec![0x40, 1],
             }),
+            Item::Unmatched(
+                [Mismatch::OnlyThere, Mismatch::OnlyHere, Mismatch::Columns]
+                    .map(|mismatch| Unmatched {
+                        table: "v".to_owned(),
+                        mismatch,
+                    })
+                    .to_vec(),
+            ),
         ],
     }
 }
@@ -129,7 +137,7 @@ fn every_cut_of_a_message_is_refused() {
     let body = &bytes[..bytes.len() - 8];
     let cuts = (1..body.len()).filter(|length| Message::decode(&sealed(&body[..*length])).is_ok());
     // Between two items a message could have ended.
-    assert_eq!(cuts.count(), 5);
+    assert_eq!(cuts.count(), 6);
 }
 
 #[test]
@@ -150,6 +158,8 @@ fn what_is_no_message_is_refused_by_its_defect() {
     );
     assert_eq!(of(&[1, 0, 0, 5, 1, 0xff, 0, 0]), Err(MessageDefect::Name));
     assert_eq!(of(&[1, 0, 0, 5, 1, b't', 2, 0]), Err(MessageDefect::Kind));
+    assert_eq!(of(&[1, 0, 0, 6, 1, 1, b't', 2]), Ok(()));
+    assert_eq!(of(&[1, 0, 0, 6, 1, 1, b't', 3]), Err(MessageDefect::Kind));
     assert_eq!(of(&want(b"a", b"b")), Ok(()));
     assert_eq!(of(&want(b"b", b"b")), Err(MessageDefect::Order));
     let rows = [1, 0, 1, 1, b't', 0, 0, 1, 0, 1, 5, 1, 0, 0];

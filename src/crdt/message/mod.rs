@@ -3,9 +3,12 @@
 //! A message comes from outside: nothing in it is believed before it was checked, and no memory is set aside for
 //! a length that it only claims. docs/design.md describes the bytes.
 
-use super::change::{COUNTER_MAX, CausalLength, ColumnVersion};
-use super::digest::{Digest, LEVEL_MAX, Part, checksum};
+mod reader;
+
+use super::change::{CausalLength, ColumnVersion};
+use super::digest::{Digest, Part, checksum};
 use super::value::{Value, ValueRef};
+use reader::Reader;
 use std::fmt;
 
 /// The first byte of every message.
@@ -138,6 +141,26 @@ pub struct SentNode {
     pub digest: ShortDigest,
 }
 
+/// Why a table can't be compared, as the one who says it sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It is not there on the sender's side
+    OnlyThere,
+    /// It is not there on the receiver's side
+    OnlyHere,
+    /// Its columns differ
+    Columns,
+}
+
+/// A table that can't be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmatched {
+    /// Its folded name
+    pub table: String,
+    /// Why
+    pub mismatch: Mismatch,
+}
+
 /// What is to be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
@@ -151,6 +174,8 @@ pub enum Item {
     Want(KeyRange),
     /// What comes after this place is not compared yet
     Rest(Place),
+    /// Tables that are left alone
+    Unmatched(Vec<Unmatched>),
 }
 
 /// Why bytes are not a message.
@@ -195,6 +220,7 @@ mod kind {
     pub(super) const NODES: u8 = 3;
     pub(super) const WANT: u8 = 4;
     pub(super) const REST: u8 = 5;
+    pub(super) const UNMATCHED: u8 = 6;
 }
 
 fn put_number(out: &mut Vec<u8>, mut number: u64) {
@@ -308,6 +334,14 @@ fn put_item(out: &mut Vec<u8>, item: &Item) {
             out.push(place.part.number());
             put_bytes(out, &place.key);
         }
+        Item::Unmatched(tables) => {
+            out.push(kind::UNMATCHED);
+            put_number(out, tables.len() as u64);
+            for table in tables {
+                put_bytes(out, table.table.as_bytes());
+                out.push(table.mismatch as u8);
+            }
+        }
     }
 }
 
@@ -349,218 +383,5 @@ impl Message {
     }
 }
 
-/// What is left of a message.
-struct Reader<'a>(&'a [u8]);
-
-type Read<T> = Result<T, MessageDefect>;
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Read<&'a [u8]> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or(MessageDefect::Truncated)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
-        let (taken, rest) = self
-            .0
-            .split_first_chunk::<N>()
-            .ok_or(MessageDefect::Truncated)?;
-        self.0 = rest;
-        Ok(*taken)
-    }
-
-    fn byte(&mut self) -> Read<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn number(&mut self) -> Read<u64> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                break;
-            }
-            number |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(MessageDefect::Number)
-    }
-
-    fn counter(&mut self) -> Read<u64> {
-        let number = self.number()?;
-        (number <= COUNTER_MAX as u64)
-            .then_some(number)
-            .ok_or(MessageDefect::Number)
-    }
-
-    fn bytes(&mut self) -> Read<&'a [u8]> {
-        let length = usize::try_from(self.number()?).map_err(|_| MessageDefect::Truncated)?;
-        self.take(length)
-    }
-
-    fn name(&mut self) -> Read<String> {
-        let bytes = self.bytes()?;
-        std::str::from_utf8(bytes)
-            .map(str::to_owned)
-            .map_err(|_| MessageDefect::Name)
-    }
-
-    /// A list grows as its entries are read: its claimed length sets nothing aside.
-    fn list<T>(&mut self, read: impl Fn(&mut Self) -> Read<T>) -> Read<Vec<T>> {
-        let count = self.number()?;
-        let mut entries = Vec::new();
-        for _ in 0..count {
-            entries.push(read(self)?);
-        }
-        Ok(entries)
-    }
-
-    fn index(&mut self, length: usize) -> Read<usize> {
-        let index = usize::try_from(self.number()?).map_err(|_| MessageDefect::Index)?;
-        (index < length)
-            .then_some(index)
-            .ok_or(MessageDefect::Index)
-    }
-
-    fn part(&mut self) -> Read<Part> {
-        Part::from_number(self.byte()?).ok_or(MessageDefect::Kind)
-    }
-
-    fn value(&mut self) -> Read<Value> {
-        match self.byte()? {
-            0 => Ok(Value::Null),
-            1 => {
-                let folded = self.number()?;
-                Ok(Value::Integer(
-                    (folded >> 1) as i64 ^ -((folded & 1) as i64),
-                ))
-            }
-            2 => {
-                let real = f64::from_be_bytes(self.array()?);
-                match real.is_nan() {
-                    true => Err(MessageDefect::Number),
-                    false => Ok(Value::Real(real)),
-                }
-            }
-            3 => Ok(Value::Text(self.bytes()?.to_vec())),
-            4 => Ok(Value::Blob(self.bytes()?.to_vec())),
-            _ => Err(MessageDefect::Kind),
-        }
-    }
-
-    fn rows(&mut self) -> Read<TableRows> {
-        let table = self.name()?;
-        let columns = self.list(Reader::name)?;
-        let sites = self.list(|reader| reader.bytes().map(<[u8]>::to_vec))?;
-        let rows = self.list(|reader| reader.row(columns.len(), sites.len()))?;
-        Ok(TableRows {
-            table,
-            columns,
-            sites,
-            rows,
-        })
-    }
-
-    fn row(&mut self, columns: usize, sites: usize) -> Read<SentRow> {
-        let hops = self.byte()?;
-        if hops > HOPS_MAX {
-            return Err(MessageDefect::Number);
-        }
-        Ok(SentRow {
-            hops,
-            pk: self.bytes()?.to_vec(),
-            cl: CausalLength(self.counter()?),
-            site: self.index(sites)?,
-            cells: self.list(|reader| {
-                Ok(SentCell {
-                    column: reader.index(columns)?,
-                    version: ColumnVersion(reader.counter()?),
-                    site: reader.index(sites)?,
-                    value: reader.value()?,
-                })
-            })?,
-        })
-    }
-
-    fn range(&mut self) -> Read<KeyRange> {
-        let range = KeyRange {
-            table: self.name()?,
-            part: self.part()?,
-            low: self.bytes()?.to_vec(),
-            high: self.bytes()?.to_vec(),
-        };
-        (range.low < range.high)
-            .then_some(range)
-            .ok_or(MessageDefect::Order)
-    }
-
-    fn nodes(&mut self, range: &KeyRange) -> Read<Vec<SentNode>> {
-        let count = self.number()?;
-        let mut nodes: Vec<SentNode> = Vec::new();
-        for _ in 0..count {
-            let before = nodes.last().map_or(&range.low, |node| &node.last);
-            let shared = self.index(SHARED_MAX + 1)?;
-            let shared = before.get(..shared).ok_or(MessageDefect::Index)?;
-            let last = [shared, self.bytes()?].concat();
-            if last <= *before || last > range.high {
-                return Err(MessageDefect::Order);
-            }
-            let level = self.byte()?;
-            if level > LEVEL_MAX + 1 {
-                return Err(MessageDefect::Number);
-            }
-            nodes.push(SentNode {
-                last,
-                level,
-                digest: self.array()?,
-            });
-        }
-        Ok(nodes)
-    }
-
-    fn item(&mut self) -> Read<Item> {
-        match self.byte()? {
-            kind::START => self.array().map(Item::Start),
-            kind::TABLES => {
-                let from = self.name()?;
-                let tables = self.list(|reader| {
-                    let part = |reader: &mut Reader<'_>| {
-                        Ok(PartSummary {
-                            rows: reader.number()?,
-                            digest: reader.array()?,
-                        })
-                    };
-                    Ok(TableSummary {
-                        table: reader.name()?,
-                        columns: reader.array()?,
-                        parts: [part(reader)?, part(reader)?],
-                    })
-                })?;
-                Ok(Item::Tables(from, tables))
-            }
-            kind::NODES => {
-                let range = self.range()?;
-                let nodes = self.nodes(&range)?;
-                Ok(Item::Nodes(range, nodes))
-            }
-            kind::WANT => self.range().map(Item::Want),
-            kind::REST => Ok(Item::Rest(Place {
-                table: self.name()?,
-                part: self.part()?,
-                key: self.bytes()?.to_vec(),
-            })),
-            _ => Err(MessageDefect::Kind),
-        }
-    }
-}
-
 #[cfg(test)]
-#[path = "message_tests.rs"]
 mod tests;

@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO main.crsql_unmatched (name, reason, since) VALUES (?1, ?2, unixepoch())

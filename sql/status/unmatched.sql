@@ -1,0 +1,1 @@
+SELECT name, reason FROM main.crsql_unmatched ORDER BY name

@@ -1,0 +1,43 @@
+//! The highest version in the file, for as long as nobody changes the file.
+
+use crate::crdt::change::DbVersion;
+use crate::error::Result;
+use crate::store::Store;
+use crate::store::log::Appended;
+use std::cell::Cell;
+
+/// A version, and the state of the file that it was read from or committed with.
+#[derive(Debug, Default)]
+pub struct SeenVersion(Cell<Option<(u32, DbVersion)>>);
+
+impl SeenVersion {
+    /// The highest committed version, at the start of a transaction that writes to main: only there SQLite has looked
+    /// whether others changed the file.
+    pub fn get(&self, store: &Store) -> Result<DbVersion> {
+        let state = store.connection.data_version();
+        if let Some((seen_in, version)) = self.0.get()
+            && state == Some(seen_in)
+        {
+            return Ok(version);
+        }
+        let version = store.last_version()?;
+        self.0.set(state.map(|state| (state, version)));
+        Ok(version)
+    }
+
+    /// Forgets the version: what it was read from may not be what is in the file.
+    pub fn forget(&self) {
+        self.0.set(None);
+    }
+
+    /// Takes note of what was just committed; `before` was the highest version until then.
+    pub fn keep(&self, store: &Store, before: Option<DbVersion>) {
+        let committed = match (before, store.appended.get()) {
+            (Some(before), Appended::Nothing) => Some(before),
+            (Some(before), Appended::Until(latest)) => Some(latest.max(before)),
+            _ => None,
+        };
+        let state = store.connection.data_version();
+        self.0.set(state.zip(committed));
+    }
+}

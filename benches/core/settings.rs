@@ -49,7 +49,7 @@ impl Settings {
         };
         Ok(Self {
             extension,
-            directory: parent.join(format!("crsql-bench-{}", std::process::id())),
+            directory: parent.join(format!("crsql-bench-{:07}", std::process::id())),
             rows: number("CRSQL_BENCH_ROWS", 100_000)?,
             transactions: number("CRSQL_BENCH_TRANSACTIONS", 4_000)?,
             large_rows: number("CRSQL_BENCH_LARGE_ROWS", 1_000_000)?,

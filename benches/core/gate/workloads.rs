@@ -9,7 +9,7 @@ use crate::digests::{converse, digest};
 use crate::ratios::{
     DELETE_ALL, UPDATE_ALL, carry_changes, empty_polls, insert, read_changes, update,
 };
-use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side};
+use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side, load};
 use crate::settings::Settings;
 use crate::source::{self, Row};
 
@@ -17,6 +17,8 @@ use crate::source::{self, Row};
 const ROWS: usize = 1_000;
 /// Rows of the workloads of one statement or transaction per row.
 const SOME: usize = 200;
+/// How often the database is opened.
+const OPENED: usize = 10;
 
 /// One workload with one kind of key.
 pub struct Workload {
@@ -225,7 +227,7 @@ fn query(replica: Replica, sql: &'static str) -> Work {
     Box::new(move || Ok(replica.connection.query_row(sql, [], |_| Ok(()))?))
 }
 
-/// Opens a database of one replicated table and reads its version.
+/// Opens a database of one replicated table and reads its version, some times.
 fn open(settings: &Settings, replica: Replica) -> Outcome<Work> {
     let path: PathBuf = replica.path().to_owned();
     replica.checkpoint()?;
@@ -233,12 +235,15 @@ fn open(settings: &Settings, replica: Replica) -> Outcome<Work> {
     let extension = settings.extension.clone();
     // Keeps the shared object in the process: what the system's loader does varies from run to run.
     let other = Connection::open_in_memory()?;
-    crate::replica::load(&other, &extension)?;
+    load(&other, &extension)?;
     Ok(Box::new(move || {
         let _still_loaded = &other;
-        let connection = Connection::open(&path)?;
-        crate::replica::load(&connection, &extension)?;
-        Ok(connection.query_row("SELECT crsql_db_version()", [], |_| Ok(()))?)
+        for _ in 0..OPENED {
+            let connection = Connection::open(&path)?;
+            load(&connection, &extension)?;
+            connection.query_row("SELECT crsql_db_version()", [], |_| Ok(()))?;
+        }
+        Ok(())
     }))
 }
 

@@ -9,6 +9,7 @@ use crate::check::keys::CheckKeys;
 use crate::clset::Clset;
 use crate::error::{Error, Result};
 use crate::functions;
+use crate::sqlite::function::guard;
 use crate::sqlite::{Connection, api};
 use crate::sqlite::{created, vtab};
 use crate::state::State;
@@ -21,7 +22,6 @@ use sqlite_loadable::entrypoints::register_entrypoint;
 use sqlite_loadable::ext::{sqlite3, sqlite3_api_routines, sqlite3_context, sqlite3_value};
 use sqlite_loadable::{FunctionFlags, api as loadable, define_scalar_function};
 use std::ffi::{c_char, c_int};
-use std::panic::catch_unwind;
 use std::rc::Rc;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -69,7 +69,7 @@ unsafe fn enter(
     message: *mut *mut c_char,
     routines: *mut sqlite3_api_routines,
 ) -> c_int {
-    let outcome = catch_unwind(|| {
+    let outcome = guard(|| {
         // SAFETY: promised by the caller; `init` is the first to touch the routines.
         unsafe {
             api::init(routines)?;
@@ -77,9 +77,8 @@ unsafe fn enter(
         }
     });
     let error = match outcome {
-        Ok(Ok(())) => return api::SQLITE_OK,
-        Ok(Err(error)) => error,
-        Err(_) => Error::Internal("a panic while loading".to_owned()),
+        Ok(()) => return api::SQLITE_OK,
+        Err(error) => error,
     };
     // SAFETY: promised by the caller; SQLite frees the text with its own allocator.
     unsafe {

@@ -44,12 +44,17 @@ mod code {
     pub(super) const ABORT: i32 = 4;
     pub(super) const BUSY: i32 = 5;
     pub(super) const LOCKED: i32 = 6;
+    pub(super) const NOMEM: i32 = 7;
     pub(super) const READONLY: i32 = 8;
     pub(super) const INTERRUPT: i32 = 9;
+    pub(super) const IOERR: i32 = 10;
     pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
     pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
+    pub(super) const AUTH: i32 = 23;
 }
 
 /// What SQLite says to a savepoint inside a statement that writes.
@@ -92,10 +97,42 @@ impl Error {
         self.code() & 0xff == code::CONSTRAINT
     }
 
+    /// Whether SQLite can't do what a statement says: it names what is not there, or can't be compiled or computed.
+    /// Not where memory, the disk, a lock, an interrupt or an authorizer stopped it.
+    pub fn is_about_statement(&self) -> bool {
+        // A function that is denied has no code of its own.
+        matches!(self, Error::Sqlite { message, .. } if !message.contains("not authorized"))
+            && !matches!(
+                self.code() & 0xff,
+                code::BUSY
+                    | code::LOCKED
+                    | code::NOMEM
+                    | code::READONLY
+                    | code::INTERRUPT
+                    | code::IOERR
+                    | code::FULL
+                    | code::CANTOPEN
+                    | code::AUTH
+            )
+    }
+
+    /// Whether there is no savepoint of the name that a statement gave.
+    pub fn is_about_missing_savepoint(&self) -> bool {
+        matches!(self, Error::Sqlite { message, .. } if message.starts_with("no such savepoint"))
+    }
+
     /// Whether the change itself is at fault: it doesn't fit its table, or a constraint or trigger refuses it.
     pub fn is_refusal(&self) -> bool {
         let is_mismatch = self.code() & 0xff == code::MISMATCH;
         self.is_constraint() || is_mismatch || matches!(self, Error::Change(_) | Error::Table(_))
+    }
+
+    /// SQLite has no memory left.
+    pub fn out_of_memory() -> Error {
+        Error::Sqlite {
+            code: code::NOMEM,
+            message: "out of memory".to_owned(),
+        }
     }
 
     /// `crsql_changes` takes inserts only.

@@ -69,7 +69,7 @@ impl Ordering {
             .columns
             .iter()
             .map(|column| default_sql(connection, column))
-            .collect();
+            .collect::<Result<_>>()?;
         Ok(Ordering {
             order,
             lists,
@@ -176,21 +176,22 @@ fn refusal(table: &DeclaredTable, reason: impl std::fmt::Display) -> Error {
 }
 
 /// A view has no defaults: what an INSERT leaves out arrives as NULL, which a NOT NULL column would refuse.
-fn default_sql(connection: Connection, column: &DeclaredColumn) -> Option<String> {
-    let text = column
-        .default
-        .as_ref()
-        .filter(|_| column.is_not_null && !column.is_generated)?;
+fn default_sql(connection: Connection, column: &DeclaredColumn) -> Result<Option<String>> {
+    let default = column.default.as_ref();
+    let Some(text) = default.filter(|_| column.is_not_null && !column.is_generated) else {
+        return Ok(None);
+    };
     // A bare or a quoted name is a text here.
     if let Some(name) = sql::quoted_list(text)
         .pop()
         .filter(|name| quoted(name) == *text)
     {
-        return Some(sql::literal(&name));
+        return Ok(Some(sql::literal(&name)));
     }
     let query = sql::fill(sql::DEFAULT, &[("default", Part::Sql(text))]);
-    Some(match connection.prepare(&query) {
-        Ok(_) => format!("({text})"),
-        Err(_) => sql::literal(text),
-    })
+    match connection.prepare(&query) {
+        Ok(_) => Ok(Some(format!("({text})"))),
+        Err(error) if error.is_about_statement() => Ok(Some(sql::literal(text))),
+        Err(error) => Err(error),
+    }
 }

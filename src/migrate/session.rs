@@ -71,13 +71,10 @@ pub fn commit(state: &State, name: &str) -> Result<()> {
     };
     let ended = end(state, id, name)
         .and_then(|()| registration::remove_orphans(state, ""))
-        .and_then(|()| parked::retry(state));
-    match ended {
-        Ok(()) => {
-            // Gone already if the application released a savepoint around it.
-            let _ = state.store.connection.execute(sql::SESSION_RELEASE);
-        }
-        Err(_) => undo(state),
+        .and_then(|()| parked::retry(state))
+        .and_then(|()| release(state));
+    if ended.is_err() {
+        undo(state);
     }
     state.forget_tables();
     ended.map_err(|error| error.during(format_args!("altering table {}", quoted(name))))
@@ -114,10 +111,21 @@ pub fn commit_all(state: &State) -> Result<()> {
     Ok(())
 }
 
-/// Back to the beginning of the innermost session. What fails here has nothing left to undo.
+/// Closes the innermost session. Where it began a transaction this is the commit, which may fail.
+fn release(state: &State) -> Result<()> {
+    match state.store.connection.execute(sql::SESSION_RELEASE) {
+        // Gone already if the application released a savepoint around it.
+        Err(error) if error.is_about_missing_savepoint() => Ok(()),
+        released => released,
+    }
+}
+
+/// Back to the beginning of the innermost session. Where that can't be, nothing of the transaction may stay.
 fn undo(state: &State) {
     let connection = state.store.connection;
-    let _ = connection.execute(sql::SESSION_UNDO);
+    if connection.execute(sql::SESSION_UNDO).is_err() {
+        state.doom();
+    }
     let _ = connection.execute(sql::SESSION_RELEASE);
     state.forget_tables();
 }

@@ -57,12 +57,16 @@ pub fn filled_with(column: &DeclaredColumn) -> Result<Value> {
     let value = match connection.execute(&fill(sql::LATE_ADD)) {
         Ok(()) => value_of(connection, sql::LATE_GET),
         // Not one that `ADD COLUMN` accepts: the table was made anew.
-        Err(_) => connection
+        Err(error) if error.is_about_statement() => connection
             .execute(&fill(sql::LATE_NEW))
             .and_then(|()| value_of(connection, sql::LATE_INSERT)),
+        Err(error) => Err(error),
     };
-    // What can't be computed here was written row by row.
-    Ok(value.unwrap_or(Value::Null))
+    match value {
+        // What can't be computed here was written row by row.
+        Err(error) if error.is_about_statement() => Ok(Value::Null),
+        value => value,
+    }
 }
 
 fn value_of(connection: Connection, query: &str) -> Result<Value> {

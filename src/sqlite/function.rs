@@ -2,6 +2,7 @@
 
 use super::api::{self, call};
 use super::connection::{Connection, c_text};
+use super::memory;
 use super::value::{Arguments, Context};
 use crate::crdt::value::Value;
 use crate::error::{Error, Result};
@@ -128,8 +129,15 @@ unsafe extern "C" fn destroy<S>(data: *mut c_void) {
     });
 }
 
-/// Runs a callback's work; a panic becomes an error instead of crossing into C.
-pub(super) fn guard<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs a callback's work; a panic becomes an error instead of crossing into C, and so does a value that could not
+/// be read.
+pub fn guard<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let outcome = caught(work);
+    memory::take()?;
+    outcome
+}
+
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()

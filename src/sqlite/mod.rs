@@ -6,6 +6,7 @@ pub mod api;
 pub mod connection;
 pub mod created;
 pub mod function;
+mod memory;
 pub mod query;
 pub mod scratch;
 pub mod statement;

@@ -1,7 +1,9 @@
 //! The query that a virtual table plans for: its comparisons, its order, and the plan that is made of them.
 
 use super::api::call;
+use super::memory;
 use super::vtab::sqlite_text;
+use crate::error::Result;
 use sqlite_loadable::ext::sqlite3_index_info;
 use std::ffi::{CStr, c_int};
 use std::slice;
@@ -153,11 +155,14 @@ impl<'a> Query<'a> {
     }
 
     /// Hands the plan's text to SQLite.
-    pub(super) fn finish(self) {
+    pub(super) fn finish(self) -> Result<()> {
         if !self.plan_text.is_empty() {
             self.info.idxStr = sqlite_text(&self.plan_text);
             self.info.needToFreeIdxStr = 1;
+            // Without its text the plan would be another one.
+            memory::note_if(self.info.idxStr.is_null());
         }
+        memory::take()
     }
 }
 

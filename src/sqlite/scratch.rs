@@ -26,10 +26,7 @@ impl Scratch {
             ))
         };
         if handle.is_null() {
-            return Err(Error::Sqlite {
-                code,
-                message: "out of memory".to_owned(),
-            });
+            return Err(Error::out_of_memory());
         }
         // SAFETY: a handle that is not null must be closed, and `drop` is the only place that does.
         let scratch = Scratch(unsafe { Connection::from_handle(handle) });

@@ -2,6 +2,7 @@
 
 use super::api::{self, call};
 use super::connection::Connection;
+use super::memory;
 use super::value::{Destructor, dangling_if_empty, read, transient};
 use crate::crdt::value::ValueRef;
 use crate::error::Result;
@@ -84,6 +85,7 @@ impl Statement {
 
     /// Goes to the next row; false at the end, where the statement is reset. An error resets it too.
     pub fn step(&mut self) -> Result<bool> {
+        memory::check()?;
         self.is_started = true;
         // SAFETY: the statement is live.
         match unsafe { call!(step(self.handle)) } {

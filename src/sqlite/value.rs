@@ -2,6 +2,7 @@
 
 use super::api::{self, call};
 use super::connection::c_text;
+use super::memory;
 use crate::crdt::value::ValueRef;
 use crate::error::Error;
 use sqlite_loadable::ext::{sqlite3_context, sqlite3_value};
@@ -76,11 +77,16 @@ pub(super) unsafe fn read<'a>(value: *mut sqlite3_value) -> ValueRef<'a> {
             api::SQLITE_FLOAT => ValueRef::Real(call!(value_double(value))),
             api::SQLITE_TEXT => {
                 let text = call!(value_text(value));
+                // A text that had to be converted first, from UTF-16.
+                memory::note_if(text.is_null());
                 ValueRef::Text(bytes(text.cast(), call!(value_bytes(value))))
             }
             api::SQLITE_BLOB => {
                 let blob = call!(value_blob(value));
-                ValueRef::Blob(bytes(blob.cast(), call!(value_bytes(value))))
+                let length = call!(value_bytes(value));
+                // Zeros that had to be written out first. No bytes are a null pointer, too.
+                memory::note_if(blob.is_null() && length > 0);
+                ValueRef::Blob(bytes(blob.cast(), length))
             }
             _ => ValueRef::Null,
         }

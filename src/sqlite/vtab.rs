@@ -383,8 +383,10 @@ unsafe extern "C" fn best_index<T: Table>(
     // SAFETY: SQLite passes its own live objects.
     unsafe {
         let mut query = Query::new(&mut *info);
-        let outcome = guard(|| table_of::<T>(table).best_index(&mut query));
-        query.finish();
+        let outcome = guard(|| {
+            table_of::<T>(table).best_index(&mut query)?;
+            query.finish()
+        });
         report(table, outcome)
     }
 }

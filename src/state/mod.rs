@@ -23,8 +23,10 @@ pub mod transaction;
 pub use held::HeldRow;
 
 use crate::crdt::change::TableId;
+use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
+use crate::sql;
 use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
@@ -168,11 +170,11 @@ impl State {
         Ok(())
     }
 
-    /// Runs `work` on the internal tables, or answers as an empty database does where they are gone.
+    /// Runs `work` on the internal tables, or answers as an empty database does where they are gone. An error of the
+    /// disk is one all the same: it may have undone the transaction that made them.
     pub fn or_empty<T: Default>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         match work() {
-            Err(error) if !self.store.is_bootstrapped()? => {
-                drop(error);
+            Err(error) if error.is_about_statement() && !self.store.is_bootstrapped()? => {
                 Ok(T::default())
             }
             outcome => outcome,
@@ -229,7 +231,7 @@ impl State {
     /// A replicated table by id.
     pub fn table(&self, id: TableId) -> Result<Option<Rc<Crr>>> {
         self.verify_tables()?;
-        self.tables.borrow_mut().by_id(&self.store, id)
+        self.verified_table(id)
     }
 
     /// The table that a trigger reports on, by the numbers that it carries.
@@ -238,14 +240,37 @@ impl State {
         if self.identity.borrow().database != database {
             return Ok(Reported::Elsewhere);
         }
-        let table = self.tables.borrow_mut().by_id(&self.store, id)?;
+        let table = self.verified_table(id)?;
         Ok(table.map_or(Reported::Lost, Reported::Table))
+    }
+
+    fn verified_table(&self, id: TableId) -> Result<Option<Rc<Crr>>> {
+        let known = self.tables.borrow().by_id(id);
+        match known {
+            Some(crr) => Ok(Some(crr)),
+            None => self.load_table(sql::TABLE_BY_ID, ValueRef::Integer(id.0)),
+        }
     }
 
     /// A replicated table by name, in any ASCII case.
     pub fn table_by_name(&self, name: &str) -> Result<Option<Rc<Crr>>> {
         self.verify_tables()?;
-        self.tables.borrow_mut().by_name(&self.store, name)
+        let known = self.tables.borrow_mut().by_name(name);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let folded = name.to_ascii_lowercase();
+        self.load_table(sql::TABLE_BY_NAME, ValueRef::Text(folded.as_bytes()))
+    }
+
+    /// Reads a table into the cache. The cache is not borrowed meanwhile: a read that fails may end the transaction,
+    /// and the cache hears of that.
+    fn load_table(&self, query: &str, argument: ValueRef<'_>) -> Result<Option<Rc<Crr>>> {
+        let loaded = tables::load(&self.store, query, argument)?;
+        if let Some(crr) = &loaded {
+            self.tables.borrow_mut().add(crr);
+        }
+        Ok(loaded)
     }
 
     /// The schema can change only between statements, and a statement that wrote a row moves the count of changes
@@ -306,27 +331,46 @@ impl State {
 
     /// Whether the application has triggers, which may write to a row while its write is being recorded.
     pub fn has_other_triggers(&self) -> Result<bool> {
-        let mut tables = self.tables.borrow_mut();
-        if !tables.are_triggers_checked() {
-            let is_enlisted = self.is_enlisted.get();
-            let is_written = self.store.connection.is_writing(c"temp");
-            // A temporary schema that changes is being written until the transaction ends.
-            let was_quiet = self.quiet_temp_since.get() == Some(self.epoch());
-            if is_written || !was_quiet || !tables.are_triggers_known() {
-                let version = self.store.temp_version()?;
-                tables.check_triggers(&self.store, version, is_enlisted || !is_written)?;
-                let is_quiet = is_enlisted && !is_written;
-                self.quiet_temp_since.set(is_quiet.then_some(self.epoch()));
-            }
-            tables.keep_triggers_checked();
+        if let Some(known) = self.tables.borrow().known_other_triggers() {
+            return Ok(known);
         }
-        Ok(tables.has_other_triggers())
+        let is_enlisted = self.is_enlisted.get();
+        let is_written = self.store.connection.is_writing(c"temp");
+        // A temporary schema that changes is being written until the transaction ends.
+        let was_quiet = self.quiet_temp_since.get() == Some(self.epoch());
+        let latest = (was_quiet && !is_written)
+            .then(|| self.tables.borrow().latest_other_triggers())
+            .flatten();
+        if let Some(known) = latest {
+            self.tables.borrow_mut().keep_triggers_checked();
+            return Ok(known);
+        }
+        let version = self.store.temp_version()?;
+        let latest = self.tables.borrow().other_triggers_at(version);
+        let has_other_triggers = match latest {
+            Some(known) => known,
+            None => tables::has_other_triggers(&self.store)?,
+        };
+        let is_heard = latest.is_some() || is_enlisted || !is_written;
+        self.tables
+            .borrow_mut()
+            .note_triggers(has_other_triggers, is_heard.then_some(version));
+        let is_quiet = is_enlisted && !is_written;
+        self.quiet_temp_since.set(is_quiet.then_some(self.epoch()));
+        Ok(has_other_triggers)
     }
 
     /// The version of the schema if a digest was ever asked for, so that there are trees to keep right.
     pub fn schema_with_digests(&self) -> Result<Option<i64>> {
         self.verify_tables()?;
-        self.tables.borrow_mut().schema_with_digests(&self.store)
+        let known = self.tables.borrow().has_digests();
+        let has_digests = match known {
+            Some(known) => known,
+            None => self.store.has_digests()?,
+        };
+        let mut tables = self.tables.borrow_mut();
+        tables.note_digests(has_digests);
+        Ok(tables.schema_version().filter(|_| has_digests))
     }
 
     /// Notes a write that is not recorded, for the digests: no log entry will tell of it. What a merge itself

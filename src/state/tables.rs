@@ -48,20 +48,14 @@ impl Tables {
         }
     }
 
-    /// Takes note of the temporary schema's version, for as long as its rollback is heard of.
-    pub fn check_triggers(&mut self, store: &Store, version: i64, is_heard: bool) -> Result<()> {
-        if self.temp_version != Some(version) {
-            let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
-            let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
-            self.has_other_triggers = has_other_triggers.unwrap_or_default();
-            self.temp_version = is_heard.then_some(version);
-        }
-        Ok(())
+    /// Whether the application has triggers, if that is known as it is in the running statement.
+    pub fn known_other_triggers(&self) -> Option<bool> {
+        self.are_triggers_checked.then_some(self.has_other_triggers)
     }
 
-    /// Whether the application's triggers were looked at under these versions of both schemas.
-    pub fn are_triggers_known(&self) -> bool {
-        self.temp_version.is_some()
+    /// The same as it was last found, if it is known for which version of the temporary schema.
+    pub fn latest_other_triggers(&self) -> Option<bool> {
+        self.temp_version.map(|_| self.has_other_triggers)
     }
 
     /// What is known of the application's triggers holds in the running statement.
@@ -69,9 +63,18 @@ impl Tables {
         self.are_triggers_checked = true;
     }
 
-    /// Whether the application's triggers are known as they are in the running statement.
-    pub fn are_triggers_checked(&self) -> bool {
-        self.are_triggers_checked
+    /// Whether the application has triggers, if that is known for this version of the temporary schema.
+    pub fn other_triggers_at(&self, temp_version: i64) -> Option<bool> {
+        let is_known = self.temp_version == Some(temp_version);
+        is_known.then_some(self.has_other_triggers)
+    }
+
+    /// Takes note of what was found, and of the version of the temporary schema to which that belongs, if its
+    /// rollback is heard of.
+    pub fn note_triggers(&mut self, has_other_triggers: bool, temp_version: Option<i64>) {
+        self.has_other_triggers = has_other_triggers;
+        self.temp_version = temp_version;
+        self.are_triggers_checked = true;
     }
 
     /// The temporary schema may have been rolled back.
@@ -94,18 +97,14 @@ impl Tables {
         self.schema_version
     }
 
-    /// Whether the application has triggers.
-    pub fn has_other_triggers(&self) -> bool {
-        self.has_other_triggers
+    /// Whether a digest was ever asked for, if that was looked up.
+    pub fn has_digests(&self) -> Option<bool> {
+        self.has_digests
     }
 
-    /// The version of the schema at the last check, if a digest was ever asked for.
-    pub fn schema_with_digests(&mut self, store: &Store) -> Result<Option<i64>> {
-        let has_digests = match self.has_digests {
-            Some(known) => known,
-            None => *self.has_digests.insert(store.has_digests()?),
-        };
-        Ok(self.schema_version.filter(|_| has_digests))
+    /// Takes note of whether a digest was ever asked for.
+    pub fn note_digests(&mut self, has_digests: bool) {
+        self.has_digests = Some(has_digests);
     }
 
     /// Lets go of statements that triggers of the application are part of: such a trigger may use
@@ -132,50 +131,46 @@ impl Tables {
         self.checked_at = None;
     }
 
-    /// A table by id; none if there is no such table.
-    pub fn by_id(&mut self, store: &Store, id: TableId) -> Result<Option<Rc<Crr>>> {
-        if let Some(crr) = self.by_id.get(&id) {
-            return Ok(Some(Rc::clone(crr)));
-        }
-        self.load(store, sql::TABLE_BY_ID, ValueRef::Integer(id.0))
+    /// A table by id, if it is in the cache.
+    pub fn by_id(&self, id: TableId) -> Option<Rc<Crr>> {
+        self.by_id.get(&id).cloned()
     }
 
-    /// A table by name, in any ASCII case; none if there is no such table.
-    pub fn by_name(&mut self, store: &Store, name: &str) -> Result<Option<Rc<Crr>>> {
+    /// A table by name, in any ASCII case, if it is in the cache.
+    pub fn by_name(&mut self, name: &str) -> Option<Rc<Crr>> {
         if let Some((latest, crr)) = &self.latest
             && latest == name
         {
-            return Ok(Some(Rc::clone(crr)));
+            return Some(Rc::clone(crr));
         }
-        let folded = name.to_ascii_lowercase();
-        let known = self.by_name.get(&folded).and_then(|id| self.by_id.get(id));
-        let found = match known {
-            Some(crr) => Some(Rc::clone(crr)),
-            None => self.load(store, sql::TABLE_BY_NAME, ValueRef::Text(folded.as_bytes()))?,
-        };
-        self.latest = found.clone().map(|crr| (name.to_owned(), crr));
-        Ok(found)
+        let id = self.by_name.get(&name.to_ascii_lowercase())?;
+        let found = self.by_id(*id)?;
+        self.latest = Some((name.to_owned(), Rc::clone(&found)));
+        Some(found)
     }
 
-    fn load(
-        &mut self,
-        store: &Store,
-        query: &str,
-        argument: ValueRef<'_>,
-    ) -> Result<Option<Rc<Crr>>> {
-        let found = store
-            .connection
-            .prepare(query)?
-            .first([argument], |row| (TableId(row.integer(0)), row.text(1)))?;
-        let Some((id, name)) = found else {
-            return Ok(None);
-        };
-        let Some(crr) = Crr::load(store.connection, id, &name)? else {
-            return Ok(None);
-        };
-        let crr = Rc::new(crr);
-        self.by_name.insert(name.to_ascii_lowercase(), id);
-        self.by_id.insert(id, Rc::clone(&crr));
-        Ok(Some(crr))
+    /// Puts a table into the cache.
+    pub fn add(&mut self, crr: &Rc<Crr>) {
+        self.by_name.insert(crr.name.to_ascii_lowercase(), crr.id);
+        self.by_id.insert(crr.id, Rc::clone(crr));
     }
+}
+
+/// Reads a table, which the query finds by the argument; none if there is no such table.
+pub fn load(store: &Store, query: &str, argument: ValueRef<'_>) -> Result<Option<Rc<Crr>>> {
+    let found = store
+        .connection
+        .prepare(query)?
+        .first([argument], |row| (TableId(row.integer(0)), row.text(1)))?;
+    let Some((id, name)) = found else {
+        return Ok(None);
+    };
+    Ok(Crr::load(store.connection, id, &name)?.map(Rc::new))
+}
+
+/// Whether the application has triggers.
+pub fn has_other_triggers(store: &Store) -> Result<bool> {
+    let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
+    let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
+    Ok(has_other_triggers.unwrap_or_default())
 }

@@ -97,6 +97,13 @@ impl Transaction {
             self.stale_tables.push(table);
         }
     }
+
+    fn count_savepoints_outside(&self, index: i32) -> usize {
+        let savepoints = self.savepoints.iter();
+        savepoints
+            .filter(|savepoint| savepoint.index < index)
+            .count()
+    }
 }
 
 impl State {
@@ -445,6 +452,10 @@ impl State {
             .connection
             .keeping_last_insert_rowid(|| self.write_before_savepoint())?;
         let mut transaction = self.transaction.borrow_mut();
+        // SQLite gives an index anew after it announced a savepoint that it then had no memory for.
+        let outside = transaction.count_savepoints_outside(index);
+        transaction.savepoints.truncate(outside);
+        transaction.clocks.release(outside);
         let savepoint = Savepoint {
             index,
             run: transaction.run.clone(),
@@ -473,11 +484,7 @@ impl State {
         self.store.appended.set(Appended::Unknown);
         let mut guard = self.transaction.borrow_mut();
         let transaction = &mut *guard;
-        let outside = transaction
-            .savepoints
-            .iter()
-            .filter(|savepoint| savepoint.index < index)
-            .count();
+        let outside = transaction.count_savepoints_outside(index);
         let reached = transaction.savepoints.drain(outside..).next();
         let (run, rows_impacted, notes) = match reached {
             Some(savepoint) if savepoint.index == index => {

@@ -59,13 +59,17 @@ pub fn take_over(store: &Store, layout: &Layout, tables: &[OldTable]) -> Result<
 /// Refuses clocks of sites that have no id.
 pub fn check(store: &Store, clock: &str, sites: &HashSet<SiteOrdinal>) -> Result<()> {
     for site in sites {
-        if store.site_id(*site).is_err() {
-            return Err(Error::Foreign(format!(
-                "table {} names the site {}, which has no id; put the row back that crsql_site_id (in 0.15 \
-                 __crsql_siteid) had for it",
-                quoted(clock),
-                site.0
-            )));
+        match store.site_id(*site) {
+            Ok(_) => {}
+            Err(Error::Corrupt(_)) => {
+                return Err(Error::Foreign(format!(
+                    "table {} names the site {}, which has no id; put the row back that crsql_site_id (in 0.15 \
+                     __crsql_siteid) had for it",
+                    quoted(clock),
+                    site.0
+                )));
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(())

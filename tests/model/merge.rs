@@ -127,6 +127,7 @@ impl Replica {
         }
         let impact = self.decide(&incoming)?;
         if impact > 0 {
+            self.has_applied_own |= incoming.site == self.site;
             self.schema.noticed.insert(incoming.table);
             self.reach.met(Situation::MergeApplied);
         }

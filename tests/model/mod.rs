@@ -4,6 +4,8 @@
 //! property test compares the library with it step by step, and runs it alone to see that the merge rules themselves
 //! converge.
 
+#![allow(dead_code)] // each test binary uses its own part of this module
+
 pub mod key;
 pub mod merge;
 pub mod parked;

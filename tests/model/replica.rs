@@ -78,7 +78,7 @@ impl Row {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     pub rows: BTreeMap<(usize, Key), Row>,
     /// The highest db_version of an event.
@@ -111,7 +111,7 @@ pub struct Mark {
     schema: Schema,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Transaction {
     start: Mark,
     savepoints: Vec<Mark>,
@@ -127,7 +127,7 @@ struct Transaction {
     loose: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Replica {
     pub site: Site,
     pub schema: Schema,
@@ -135,6 +135,8 @@ pub struct Replica {
     pub refuses_unknown: bool,
     pub merge_equal_values: bool,
     pub recursive_triggers: bool,
+    /// Was a change applied that bears this replica's own site?
+    pub has_applied_own: bool,
     pub state: State,
     pub reach: Reach,
     transaction: Option<Transaction>,
@@ -153,6 +155,7 @@ impl Replica {
             refuses_unknown: false,
             merge_equal_values: false,
             recursive_triggers: false,
+            has_applied_own: false,
             state: State::default(),
             reach: Reach::default(),
             transaction: None,

@@ -1,5 +1,6 @@
 //! Local writes as data, so that the model can execute them and the test can print them as SQL.
 
+use super::table::Table;
 use super::value::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,34 @@ impl Statement {
         }
     }
 
+    /// The statement as far as the table has the columns; `None` if nothing is left of it.
+    pub fn fitted(&self, table: &Table) -> Option<Statement> {
+        let mut statement = self.clone();
+        match &mut statement {
+            Statement::Insert { columns, rows, .. } => {
+                for row in rows {
+                    keep_values(columns, row, table);
+                }
+                columns.retain(|column| table.has_column(*column));
+            }
+            Statement::Upsert {
+                columns, row, set, ..
+            } => {
+                keep_values(columns, row, table);
+                columns.retain(|column| table.has_column(*column));
+                set.retain(|(column, _)| table.has_column(*column));
+            }
+            Statement::Update { set, .. } => {
+                set.retain(|(column, _)| table.has_column(*column));
+                if set.is_empty() {
+                    return None;
+                }
+            }
+            Statement::Delete { .. } => (),
+        }
+        table.is_here.then_some(statement)
+    }
+
     pub fn targets(&self) -> Option<&Targets> {
         match self {
             Statement::Update { targets, .. } | Statement::Delete { targets, .. } => Some(targets),
@@ -79,4 +108,13 @@ pub enum Failure {
     Stopped,
     /// The whole transaction is gone.
     RolledBack,
+}
+
+fn keep_values(columns: &[usize], row: &mut Vec<Value>, table: &Table) {
+    let mut columns = columns.iter();
+    row.retain(|_| {
+        columns
+            .next()
+            .is_some_and(|column| table.has_column(*column))
+    });
 }

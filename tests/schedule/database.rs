@@ -1,6 +1,6 @@
 //! One real replica: a database in memory, or a file with up to two connections.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
@@ -31,7 +31,7 @@ impl ToSql for Value {
     }
 }
 
-fn value_of(value: ValueRef<'_>) -> Value {
+pub fn value_of(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(integer) => Value::Integer(integer),
@@ -114,6 +114,18 @@ impl Database {
         Ok(())
     }
 
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Lets go of all connections as they are, and goes on with another file.
+    pub fn replace(&mut self, path: PathBuf) -> Result<(), String> {
+        self.connections.clear();
+        self.current = 0;
+        self.path = Some(path);
+        self.connect()
+    }
+
     pub fn reopen(&mut self) -> Result<(), String> {
         for connection in self.connections.drain(..) {
             connection
@@ -124,7 +136,7 @@ impl Database {
         self.connect()
     }
 
-    fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &Connection {
         &self.connections[self.current]
     }
 
@@ -208,7 +220,7 @@ impl Database {
         Ok(contents)
     }
 
-    fn select(&self, sql: &Sql) -> Result<Vec<Vec<Value>>, String> {
+    pub fn select(&self, sql: &Sql) -> Result<Vec<Vec<Value>>, String> {
         let read = || {
             let mut prepared = self.connection().prepare_cached(&sql.text)?;
             let width = prepared.column_count();
@@ -343,7 +355,7 @@ impl Database {
     }
 }
 
-fn change_of(row: Vec<Value>) -> Result<Change, String> {
+pub fn change_of(row: Vec<Value>) -> Result<Change, String> {
     let row: [Value; 9] = row
         .try_into()
         .map_err(|row| format!("not nine columns: {row:?}"))?;

@@ -136,7 +136,8 @@ impl World {
         }
     }
 
-    fn merge(&mut self, to: usize, changes: &[Change], form: Form) -> Outcome {
+    /// Merges changes, in the receiver's open transaction or else in one for each statement.
+    pub fn merge(&mut self, to: usize, changes: &[Change], form: Form) -> Outcome {
         if changes.is_empty() {
             return Ok(());
         }
@@ -236,7 +237,7 @@ impl World {
     }
 
     /// Merges what still waits for what is here after plain statements.
-    fn merge_parked(&mut self, node: usize) -> Outcome {
+    pub fn merge_parked(&mut self, node: usize) -> Outcome {
         for place in 0..self.tables.len() {
             if !self.migrations.is_empty() && self.nodes[node].model.table(place).is_here {
                 self.register(node, place)?;
@@ -318,7 +319,7 @@ impl World {
 
 /// Does a name always mean the same column and the same table? Only then those who pull only news come to the same end, and
 /// changes of the last schema can come before it.
-fn gives_names_once(plan: &Plan, tables: &[Table]) -> bool {
+pub fn gives_names_once(plan: &Plan, tables: &[Table]) -> bool {
     let mut names: BTreeSet<(usize, &str)> = BTreeSet::new();
     for (place, table) in tables.iter().enumerate() {
         names.extend(table.columns.iter().map(|column| (place, &*column.name)));
@@ -460,7 +461,7 @@ fn refused_value(column: &Column) -> Option<Value> {
 
 /// Rows, and causal length and column version of every cell. Sentinels of first lives may differ, and so may the author of
 /// a value that several wrote, unless equal values are merged.
-fn same_end(one: &Node, other: &Node) -> Outcome {
+pub fn same_end(one: &Node, other: &Node) -> Outcome {
     let (a, b) = (summary(&one.model), summary(&other.model));
     let missing = |from: &[String], of: &[String]| -> String {
         from.iter()
@@ -480,7 +481,7 @@ fn same_end(one: &Node, other: &Node) -> Outcome {
     ))
 }
 
-fn summary(model: &Replica) -> Vec<String> {
+pub fn summary(model: &Replica) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for change in model.changes(0) {
         let (pk, cl) = (sql::hex(&change.pk), change.cl);

@@ -15,12 +15,15 @@ use super::values;
 
 const STEPS_MAX: usize = 45;
 
-struct Generator {
-    random: Random,
+/// Decides what replicas do.
+pub struct Generator {
+    pub random: Random,
     /// The tables in use, with all columns that they ever have.
     tables: Vec<Table>,
     has_migrations: bool,
     replicas: usize,
+    /// May a replica read from another one directly?
+    has_deliveries: bool,
     /// For each table in use, the values that each key column takes.
     pools: Vec<Vec<Vec<Value>>>,
 }
@@ -34,6 +37,22 @@ pub fn plan(seed: u64, tables: &[Table]) -> Plan {
         (15, Storage::WriteAheadLog),
     ];
     let storages = (0..replicas).map(|_| random.weighted(&storages)).collect();
+    let length_max = (5 + seed as usize / 8).min(STEPS_MAX);
+    let length_range = (3.max(length_max / 3), length_max);
+    let (mut plan, mut generator, length) = world(seed, random, tables, storages, length_range);
+    generator.has_deliveries = true;
+    plan.steps = (0..length).map(|_| generator.step()).collect();
+    plan
+}
+
+/// A plan without steps, what decides on them, and how many there are to be.
+pub fn world(
+    seed: u64,
+    mut random: Random,
+    tables: &[Table],
+    storages: Vec<Storage>,
+    length_range: (usize, usize),
+) -> (Plan, Generator, usize) {
     let mut shapes: Vec<usize> = (0..random.weighted(&[(60, 1), (30, 2), (10, 3)]))
         .map(|_| random.below(tables.len()))
         .collect();
@@ -44,8 +63,7 @@ pub fn plan(seed: u64, tables: &[Table]) -> Plan {
         .map(|shape| pools(&mut random, &tables[*shape]))
         .collect();
     let (created_later, migrations) = migrations(&mut random, &shapes, tables);
-    let length_max = (5 + seed as usize / 8).min(STEPS_MAX);
-    let length = random.between(3.max(length_max / 3), length_max);
+    let length = random.between(length_range.0, length_range.1);
     let merge_equal_values = random.percent(15);
     let recursive_triggers = random.percent(15);
     let finish = random.weighted(&[
@@ -53,15 +71,15 @@ pub fn plan(seed: u64, tables: &[Table]) -> Plan {
         (25, Finish::Ring),
         (40, Finish::Everything),
     ]);
-    let mut generator = Generator {
+    let generator = Generator {
         random,
         tables: migrations.tables,
         has_migrations: !migrations.list.is_empty(),
-        replicas,
+        replicas: storages.len(),
+        has_deliveries: false,
         pools,
     };
-    let steps = (0..length).map(|_| generator.step()).collect();
-    Plan {
+    let plan = Plan {
         seed,
         replicas: storages,
         shapes,
@@ -69,9 +87,10 @@ pub fn plan(seed: u64, tables: &[Table]) -> Plan {
         migrations: migrations.list,
         merge_equal_values,
         recursive_triggers,
-        steps,
+        steps: Vec::new(),
         finish,
-    }
+    };
+    (plan, generator, length)
 }
 
 /// Which of the tables are created later, and what happens to them all. Two schedules of five leave the schema alone.
@@ -104,30 +123,33 @@ impl Generator {
         let replica = self.random.below(self.replicas);
         let connection = usize::from(self.random.percent(20));
         match self.random.below(100) {
-            0..55 => {
-                let transaction = self.random.percent(50).then(|| self.bounds());
-                let count = self
-                    .random
-                    .between(1, if transaction.is_some() { 7 } else { 2 });
-                let is_savepoint_allowed = transaction.is_some();
-                let mut actions = Vec::new();
-                if is_savepoint_allowed && self.has_migrations && self.random.percent(12) {
-                    actions = self.replay_twice();
-                }
-                actions.extend((0..count).map(|_| self.action(replica, is_savepoint_allowed)));
-                Step::Work {
-                    replica,
-                    connection,
-                    transaction,
-                    actions,
-                }
-            }
+            0..55 => self.work(replica, connection),
             55..97 => Step::Deliver {
                 replica,
                 connection,
                 delivery: self.delivery(replica),
             },
             _ => Step::Reopen { replica },
+        }
+    }
+
+    /// What a replica does by itself, in one transaction or several.
+    pub fn work(&mut self, replica: usize, connection: usize) -> Step {
+        let transaction = self.random.percent(50).then(|| self.bounds());
+        let count = self
+            .random
+            .between(1, if transaction.is_some() { 7 } else { 2 });
+        let is_savepoint_allowed = transaction.is_some();
+        let mut actions = Vec::new();
+        if is_savepoint_allowed && self.has_migrations && self.random.percent(12) {
+            actions = self.replay_twice();
+        }
+        actions.extend((0..count).map(|_| self.action(replica, is_savepoint_allowed)));
+        Step::Work {
+            replica,
+            connection,
+            transaction,
+            actions,
         }
     }
 
@@ -165,6 +187,7 @@ impl Generator {
         }
         match self.random.below(if is_in_transaction { 100 } else { 70 }) {
             0..55 => Action::Write(self.statement()),
+            55..66 if !self.has_deliveries => Action::Write(self.statement()),
             55..63 => Action::Merge(self.delivery(replica)),
             63..66 => Action::MergeRefused {
                 delivery: self.delivery(replica),
@@ -273,7 +296,7 @@ impl Generator {
         }
     }
 
-    fn statement(&mut self) -> Statement {
+    pub fn statement(&mut self) -> Statement {
         let chosen = self.random.below(self.tables.len());
         match self.random.below(100) {
             0..40 => self.insert(chosen),

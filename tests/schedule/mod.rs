@@ -1,6 +1,8 @@
 //! Random schedules: what several replicas do and deliver to each other, run on the model alone or on the model and on
 //! SQLite together.
 
+#![allow(dead_code)] // each test binary uses its own part of this module
+
 pub mod avoid;
 pub mod carrier;
 pub mod compare;

@@ -27,6 +27,8 @@ pub struct Node {
     pub cursors: Vec<i64>,
     /// Does it put a row into tables before they are replicated?
     pub seeds_tables: bool,
+    /// Did a change arrive that another replica wrote under this one's site id?
+    pub shares_site: bool,
 }
 
 pub struct World {
@@ -124,6 +126,7 @@ impl World {
             database,
             cursors: vec![0; plan.replicas.len()],
             seeds_tables: true,
+            shares_site: false,
         })
     }
 
@@ -352,7 +355,7 @@ impl World {
 
     pub fn write(&mut self, node: usize, statement: &Statement) -> Outcome {
         let tables = self.nodes[node].model.tables();
-        let Some(statement) = &fitted(statement, &tables[statement.table()]) else {
+        let Some(statement) = &statement.fitted(&tables[statement.table()]) else {
             return Ok(());
         };
         if avoid::is_undetermined(&self.nodes[node].model, statement) {
@@ -521,12 +524,17 @@ impl World {
             return Ok(());
         };
         let mut problems = database.problems()?;
-        // Own changes that went with a dropped column or table may come back.
         let is_own = |value: &Value| value.same(&Value::Text("site id used elsewhere".to_owned()));
-        problems.retain(|problem| self.migrations.is_empty() || !problem.iter().any(is_own));
-        match problems.is_empty() {
+        let count = problems.len();
+        problems.retain(|problem| !problem.iter().any(is_own));
+        let is_shared = problems.len() < count;
+        // Own changes that went with a dropped column or table may come back.
+        let is_known = !self.migrations.is_empty() || is_shared == self.nodes[node].shares_site;
+        match problems.is_empty() && is_known {
             true => Ok(()),
-            false => Err(format!("{name}: crsql_check: {problems:?}")),
+            false => Err(format!(
+                "{name}: crsql_check: {problems:?}, shared site id {is_shared}"
+            )),
         }
     }
 
@@ -538,43 +546,6 @@ impl World {
         }
         reach
     }
-}
-
-/// The statement as far as the table has the columns; `None` if nothing is left of it.
-fn fitted(statement: &Statement, table: &Table) -> Option<Statement> {
-    let mut statement = statement.clone();
-    match &mut statement {
-        Statement::Insert { columns, rows, .. } => {
-            for row in rows {
-                keep_values(columns, row, table);
-            }
-            columns.retain(|column| table.has_column(*column));
-        }
-        Statement::Upsert {
-            columns, row, set, ..
-        } => {
-            keep_values(columns, row, table);
-            columns.retain(|column| table.has_column(*column));
-            set.retain(|(column, _)| table.has_column(*column));
-        }
-        Statement::Update { set, .. } => {
-            set.retain(|(column, _)| table.has_column(*column));
-            if set.is_empty() {
-                return None;
-            }
-        }
-        Statement::Delete { .. } => (),
-    }
-    table.is_here.then_some(statement)
-}
-
-fn keep_values(columns: &[usize], row: &mut Vec<Value>, table: &Table) {
-    let mut columns = columns.iter();
-    row.retain(|_| {
-        columns
-            .next()
-            .is_some_and(|column| table.has_column(*column))
-    });
 }
 
 fn set_up(plan: &Plan) -> &'static str {

@@ -147,6 +147,18 @@ pub fn scratch_dir() -> ScratchDir {
     ScratchDir(path)
 }
 
+/// Makes SQLite's random bytes, and so the site ids, the same from here on in every run.
+pub fn seed_random_bytes(seed: u32) {
+    // SAFETY: this verb takes the seed and a connection, which may be null, and only sets the state of the generator.
+    unsafe {
+        rusqlite::ffi::sqlite3_test_control(
+            rusqlite::ffi::SQLITE_TESTCTRL_PRNG_SEED,
+            seed as std::ffi::c_int,
+            std::ptr::null_mut::<rusqlite::ffi::sqlite3>(),
+        );
+    }
+}
+
 /// Guard of a scratch directory; derefs to its path.
 #[derive(Debug)]
 pub struct ScratchDir(PathBuf);

@@ -247,8 +247,23 @@ impl<'s> Merging<'s> {
         self.merge_fitting(&fitting, place)
     }
 
-    /// Merges a row with columns that are not here: these are parked, the others merged.
+    /// Merges a row with columns that are not here: these are parked, the others merged. Where the first cell is of such a
+    /// column it makes the row, as it does where the cells come one by one.
     fn merge_apart(
+        &mut self,
+        target: &Target,
+        row: &RowView<'_, '_>,
+        site: Option<&[u8]>,
+    ) -> Result<()> {
+        if target.columns.first().is_some_and(Option::is_some) {
+            self.merge_known(target, row, site)?;
+            return self.park_unknown(target, row);
+        }
+        self.park_unknown(target, row)?;
+        self.merge_known(target, row, site)
+    }
+
+    fn merge_known(
         &mut self,
         target: &Target,
         row: &RowView<'_, '_>,
@@ -261,32 +276,33 @@ impl<'s> Merging<'s> {
                 cells.push(*cell);
             }
         }
-        if let Some(crr) = &target.crr
-            && !columns.is_empty()
-        {
-            check_distinct(crr, &columns)?;
-            let known = RowView {
-                cells: &cells,
-                ..*row
-            };
-            let fitting = Fitting {
-                crr,
-                key: self.key(crr, row.key)?,
-                columns: &columns,
-                row: &known,
-                site,
-            };
-            let place = Place {
-                is_whole: false,
-                insert_slot: crr.set_slot(SetUse::Insert, &columns),
-                expects_new: &mut true,
-                rows: None,
-            };
-            self.merge_fitting(&fitting, place)?;
-        }
+        let Some(crr) = target.crr.as_ref().filter(|_| !columns.is_empty()) else {
+            return Ok(());
+        };
+        check_distinct(crr, &columns)?;
+        let known = RowView {
+            cells: &cells,
+            ..*row
+        };
+        let fitting = Fitting {
+            crr,
+            key: self.key(crr, row.key)?,
+            columns: &columns,
+            row: &known,
+            site,
+        };
+        let place = Place {
+            is_whole: false,
+            insert_slot: crr.set_slot(SetUse::Insert, &columns),
+            expects_new: &mut true,
+            rows: None,
+        };
+        self.merge_fitting(&fitting, place)
+    }
+
+    fn park_unknown(&mut self, target: &Target, row: &RowView<'_, '_>) -> Result<()> {
         let unknown = target.columns.iter().enumerate();
-        let unknown = unknown.filter(|(_, index)| index.is_none());
-        for (place, _) in unknown {
+        for (place, _) in unknown.filter(|(_, index)| index.is_none()) {
             self.park_or_refuse(row, Some(place))?;
         }
         match target.columns.is_empty() {
@@ -296,7 +312,7 @@ impl<'s> Merging<'s> {
     }
 
     /// Parks a change of a table or column that is not here.
-    fn park_or_refuse(&self, row: &RowView<'_, '_>, place: Option<usize>) -> Result<()> {
+    fn park_or_refuse(&mut self, row: &RowView<'_, '_>, place: Option<usize>) -> Result<()> {
         let pk = packed_key::pack(row.key.iter().copied());
         let table = self.header.tables.get(row.table);
         let name = place
@@ -326,7 +342,8 @@ impl<'s> Merging<'s> {
             }
             Received::UnknownColumn(of_row, unknown) => {
                 parked::check(self.state, &unknown)?;
-                merge_change(self.state, &of_row)?;
+                // It has counted its events itself.
+                self.won += i64::from(merge_change(self.state, &of_row)? > 0);
                 if unknown.cl.is_live() {
                     parked::park(self.state, &unknown, values[column::VAL])?;
                 }

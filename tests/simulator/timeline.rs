@@ -1,0 +1,334 @@
+//! From a seed to a script. Here time passes, links are slow and lose things, replicas go away and come back; what is left
+//! of it is the order in which things happen.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::model::table::Table;
+use crate::schedule::generate::{self, Generator};
+use crate::schedule::plan::{Form, Step, Storage};
+use crate::schedule::random::Random;
+
+use super::script::{Arrival, Carrier, Copying, Filter, Operation, Script, Ticket, Topology};
+
+/// Virtual milliseconds.
+type Time = usize;
+
+/// The longest that a message takes, but for those that are late.
+const LATENCY: Time = 60;
+
+#[derive(Clone, Debug)]
+enum Event {
+    Work(usize),
+    Talk(usize),
+    /// Something arrives over the link between two replicas.
+    Arrive((usize, usize), Arrival),
+    Fault,
+    LinksMended,
+    Returned(usize),
+    Settle,
+}
+
+struct Timeline {
+    random: Random,
+    generator: Generator,
+    now: Time,
+    /// Events by time, then in the order in which they were thought of.
+    queue: BinaryHeap<Reverse<(Time, usize)>>,
+    events: Vec<Option<Event>>,
+    replicas: usize,
+    topology: Topology,
+    filter: Filter,
+    carriers: Vec<Carrier>,
+    is_large: bool,
+    loses_files: bool,
+    /// Percent of messages that are lost.
+    loss: usize,
+    /// Two sides that don't hear of each other.
+    cut: Option<Vec<bool>>,
+    away: Vec<bool>,
+    tickets: Ticket,
+    operations: Vec<Operation>,
+}
+
+/// The script of a seed. A longer one begins like a shorter one.
+pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
+    let mut random = Random::new(seed ^ 0x51b0_1a7e_d000);
+    let replicas = random.weighted(&[(15, 2), (35, 3), (30, 4), (15, 5), (5, 7)]);
+    let storages = [(40, Storage::RollbackJournal), (60, Storage::WriteAheadLog)];
+    let storages = (0..replicas).map(|_| random.weighted(&storages)).collect();
+    let of_world = Random::new(random.next());
+    let (plan, generator, _) = generate::world(seed, of_world, tables, storages, (1, 1));
+    let topology = random.weighted(&[
+        (50, Topology::Mesh),
+        (25, Topology::Hub),
+        (25, Topology::Chain),
+    ]);
+    let is_of_peer = topology == Topology::Mesh && random.percent(20);
+    let filter = if is_of_peer {
+        Filter::OfPeer
+    } else {
+        Filter::Others
+    };
+    let mut timeline = Timeline {
+        carriers: carriers(&mut random, filter),
+        is_large: random.percent(15),
+        // Where everybody tells only what it wrote itself, what a lost file wrote is told by nobody.
+        loses_files: filter == Filter::Others && random.percent(80),
+        loss: random.weighted(&[(30, 0), (40, 10), (30, 35)]),
+        random,
+        generator,
+        now: 0,
+        queue: BinaryHeap::new(),
+        events: Vec::new(),
+        replicas,
+        topology,
+        filter,
+        cut: None,
+        away: vec![false; replicas],
+        tickets: 0,
+        operations: Vec::new(),
+    };
+    timeline.run(steps);
+    Script {
+        plan,
+        filter,
+        topology,
+        operations: timeline.operations,
+    }
+}
+
+/// One kind of carrier, or several.
+fn carriers(random: &mut Random, filter: Filter) -> Vec<Carrier> {
+    let forms = [
+        Form::Select,
+        Form::Select,
+        Form::CellByCell,
+        Form::Rows(3),
+        Form::Rows(20),
+    ];
+    (0..random.between(1, 4))
+        .map(|_| match random.below(100) {
+            0..40 => Carrier::Rows(*random.pick(&forms)),
+            _ if filter == Filter::OfPeer => Carrier::Rows(*random.pick(&forms)),
+            40..60 => Carrier::Changeset {
+                level: *random.pick(&[0, 3]),
+            },
+            _ => Carrier::Stream {
+                max_bytes: *random.pick(&[1, 120, 300, 2_000, 1 << 20]),
+                level: *random.pick(&[0, 3]),
+            },
+        })
+        .collect()
+}
+
+impl Timeline {
+    fn at(&mut self, delay: Time, event: Event) {
+        self.queue
+            .push(Reverse((self.now + delay, self.events.len())));
+        self.events.push(Some(event));
+    }
+
+    fn run(&mut self, steps: usize) {
+        for node in 0..self.replicas {
+            let (work, talk) = (self.random.below(40), self.random.below(150));
+            self.at(work, Event::Work(node));
+            self.at(talk, Event::Talk(node));
+        }
+        self.at(400, Event::Fault);
+        self.at(4_000, Event::Settle);
+        while self.operations.len() < steps {
+            let Some(Reverse((time, number))) = self.queue.pop() else {
+                return;
+            };
+            self.now = time;
+            if let Some(event) = self.events[number].take() {
+                self.happen(event);
+            }
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Work(node) => {
+                self.work(node);
+                let pause = self.random.weighted(&[(70, 40), (25, 150), (5, 1_500)]);
+                let pause = self.random.between(1, pause);
+                self.at(pause, Event::Work(node));
+            }
+            Event::Talk(node) => {
+                self.exchange(node);
+                let pause = self.random.between(20, 160);
+                self.at(pause, Event::Talk(node));
+            }
+            Event::Arrive(link, arrival) => {
+                if self.is_open(link) {
+                    self.operations.push(Operation::Arrive(arrival));
+                } else if self.random.percent(30) {
+                    // It is kept on the way until the link is there again.
+                    let delay = self.random.between(200, 1_500);
+                    self.at(delay, Event::Arrive(link, arrival));
+                }
+            }
+            Event::Fault => {
+                self.fault();
+                let pause = self.random.between(50, 700);
+                self.at(pause, Event::Fault);
+            }
+            Event::LinksMended => self.cut = None,
+            Event::Returned(node) => self.away[node] = false,
+            Event::Settle => {
+                let seed = self.random.next();
+                self.operations.push(Operation::Settle { seed });
+                let pause = self.random.between(2_500, 7_000);
+                self.at(pause, Event::Settle);
+            }
+        }
+    }
+
+    fn work(&mut self, node: usize) {
+        if self.is_large && self.random.percent(2) {
+            let first = *self.random.pick(&[1_000, 1_200, 5_000]);
+            let rows = self.random.between(50, 600);
+            self.operations.push(Operation::Bulk { node, first, rows });
+            return;
+        }
+        let connection = usize::from(self.random.percent(20));
+        let step = self.generator.work(node, connection);
+        self.operations.push(Operation::Local(step));
+    }
+
+    fn is_open(&self, (one, other): (usize, usize)) -> bool {
+        let is_cut = self
+            .cut
+            .as_ref()
+            .is_some_and(|side| side[one] != side[other]);
+        !is_cut && !self.away[one] && !self.away[other]
+    }
+
+    fn neighbour(&mut self, node: usize) -> usize {
+        let last = self.replicas - 1;
+        match self.topology {
+            Topology::Mesh => (node + self.random.between(1, last)) % self.replicas,
+            Topology::Hub if node > 0 => 0,
+            Topology::Hub => self.random.between(1, last),
+            Topology::Chain if node == 0 => 1,
+            Topology::Chain if node == last => last - 1,
+            Topology::Chain => node - 1 + 2 * self.random.below(2),
+        }
+    }
+
+    fn exchange(&mut self, by: usize) {
+        let other = self.neighbour(by);
+        let carrier = *self.random.pick(&self.carriers);
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let (operation, hops) = match self.random.below(100) {
+            // A conversation makes its partners equal in what others wrote, too.
+            0..15 if self.filter == Filter::Others => {
+                let max_bytes = *self.random.pick(&[1_024, 3_000, 1 << 20]);
+                let with = other;
+                let operation = Operation::Talk {
+                    ticket,
+                    by,
+                    with,
+                    max_bytes,
+                };
+                (operation, self.random.between(2, 14))
+            }
+            0..40 => {
+                let to = other;
+                let operation = Operation::Push {
+                    ticket,
+                    by,
+                    to,
+                    carrier,
+                };
+                (operation, 2)
+            }
+            _ => {
+                let of = other;
+                let operation = Operation::Ask {
+                    ticket,
+                    by,
+                    of,
+                    carrier,
+                };
+                (operation, 2)
+            }
+        };
+        self.operations.push(operation);
+        let mut time = 0;
+        for _ in 0..hops + usize::from(self.random.percent(15)) {
+            time += self.latency();
+            if self.random.percent(self.loss / 3) {
+                continue;
+            }
+            let arrival = self.arrival(ticket);
+            self.at(time, Event::Arrive((by, other), arrival));
+        }
+    }
+
+    fn latency(&mut self) -> Time {
+        let longest = self.random.weighted(&[(90, LATENCY), (10, 20 * LATENCY)]);
+        self.random.between(1, longest)
+    }
+
+    fn arrival(&mut self, ticket: Ticket) -> Arrival {
+        let transaction = self
+            .random
+            .weighted(&[(60, None), (30, Some(true)), (10, Some(false))]);
+        let is_writing = transaction.is_some() && self.random.percent(30);
+        Arrival {
+            ticket,
+            seed: self.random.next(),
+            loss: self.loss,
+            is_repeated: self.random.percent(10),
+            transaction,
+            statement: is_writing.then(|| self.generator.statement()),
+        }
+    }
+
+    fn fault(&mut self) {
+        let node = self.random.below(self.replicas);
+        let copying = *self.random.pick(&[Copying::Bytes, Copying::Vacuum]);
+        match self.random.below(100) {
+            0..20 => {
+                let side = (0..self.replicas).map(|_| self.random.percent(50));
+                self.cut = Some(side.collect());
+                let end = self.random.between(200, 2_000);
+                self.at(end, Event::LinksMended);
+            }
+            20..32 => {
+                self.away[node] = true;
+                let end = self.random.between(1_000, 5_000);
+                self.at(end, Event::Returned(node));
+            }
+            32..42 => {
+                let step = Step::Reopen { replica: node };
+                self.operations.push(Operation::Local(step));
+            }
+            42..62 => {
+                let count = self.random.weighted(&[(30, 0), (40, 2), (30, 6)]);
+                let statements = (0..count).map(|_| self.generator.statement()).collect();
+                self.operations.push(Operation::Crash { node, statements });
+            }
+            62..80 => self.operations.push(Operation::Backup { node, copying }),
+            80..90 if self.loses_files => {
+                let is_reset = self.random.percent(75);
+                self.operations.push(Operation::Restore { node, is_reset });
+            }
+            90..98 if self.loses_files => {
+                let from = (node + self.random.between(1, self.replicas - 1)) % self.replicas;
+                let is_reset = self.random.percent(70);
+                self.operations.push(Operation::Copy {
+                    from,
+                    to: node,
+                    copying,
+                    is_reset,
+                });
+            }
+            _ => (),
+        }
+    }
+}

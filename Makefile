@@ -1,7 +1,10 @@
 # make        installs what is missing, builds dist/crsql.so and shows the demo
 # make test   builds and runs every test
-# make bench  measures the speed (docs/performance.md)
-# make gate   compares instruction counts with benches/gate.txt; gate-record writes them anew
+# make bench                                measures the speed (docs/performance.md)
+# make gate                                 compares instruction counts with benches/gate.txt; make gate-record writes them anew
+# make faults                               the tests of faults inside SQLite, with every fault: hours; CRSQL_FAULTS=100: so many of each kind
+# make memcheck                             the SQL scripts of the tests under valgrind
+# make fuzz TARGET=changesets SECONDS=600   a fuzz target under libFuzzer and AddressSanitizer
 # The other targets: build, demo, lint, clean.
 
 SHELL := /bin/bash
@@ -11,7 +14,7 @@ SHELL := /bin/bash
 # Where scripts/setup.sh puts Rust on a machine that has none.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all setup build demo test lint bench gate gate-record clean
+.PHONY: all setup build demo test faults memcheck fuzz lint bench gate gate-record clean
 
 all: setup
 	@$(MAKE) --no-print-directory demo
@@ -30,6 +33,24 @@ demo: build
 
 test: build
 	cargo test
+
+faults: build
+	CRSQL_FAULTS=$${CRSQL_FAULTS:-all} cargo test --test faults -- --nocapture
+
+# SCRIPTS names some of tests/sql; all of them otherwise.
+memcheck: setup
+	cargo build
+	scripts/memcheck.sh $(SCRIPTS)
+
+# TARGET is a file of fuzz/targets. Needs a compiler's unstable flags, which a stable one has too. What is found is written to
+# fuzz/artifacts; fuzz/corpus grows, fuzz/seeds is what is kept in the repository.
+TARGET ?= changesets
+SECONDS ?= 60
+fuzz: setup
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	@mkdir -p fuzz/corpus/$(TARGET)
+	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . $(TARGET) corpus/$(TARGET) seeds/$(TARGET) -- \
+	  -max_total_time=$(SECONDS) -max_len=2000 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1
 
 lint:
 	cargo fmt --check

@@ -175,7 +175,7 @@ fn stop_writer(writer: Child, path: &Path) -> Outcome<String> {
 fn write_until_told(path: &Path) -> Outcome<()> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+    connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")?;
     let mut insert = connection.prepare("INSERT INTO local VALUES (1)")?;
     let mut waits = Vec::new();
     while !stop_file(path).exists() {

@@ -22,7 +22,8 @@ have_rust() {
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v sqlite3 >/dev/null || packages+=(sqlite3)
-command -v valgrind >/dev/null || packages+=(valgrind)
+# valgrind finds its way in the C library by the symbols of libc6-dbg.
+command -v valgrind >/dev/null || packages+=(valgrind libc6-dbg)
 have_libclang || packages+=(libclang-dev)
 have_rust || command -v curl >/dev/null || packages+=(curl ca-certificates)
 

@@ -9,7 +9,7 @@ use crate::check::keys::CheckKeys;
 use crate::clset::Clset;
 use crate::error::{Error, Result};
 use crate::functions;
-use crate::sqlite::function::guard;
+use crate::sqlite::guard::guard;
 use crate::sqlite::{Connection, api};
 use crate::sqlite::{created, vtab};
 use crate::state::State;
@@ -33,6 +33,9 @@ const COMMIT: &str = match option_env!("CRSQL_COMMIT") {
 
 /// The connections that are served, by address: loading twice must not replace the state of a connection.
 static SERVED: LazyLock<Mutex<HashSet<usize>>> = LazyLock::new(Mutex::default);
+
+/// Compiles on a connection that is served. Another connection may have had its address, and have been leaked.
+const OUR_OWN: &str = "SELECT crsql_capture_existing()";
 
 /// SQLite's default entry point for a library called `crsql`.
 ///
@@ -69,16 +72,15 @@ unsafe fn enter(
     message: *mut *mut c_char,
     routines: *mut sqlite3_api_routines,
 ) -> c_int {
-    let outcome = guard(|| {
+    let outcome = guard("sqlite3_crsql_init", || {
         // SAFETY: promised by the caller; `init` is the first to touch the routines.
         unsafe {
             api::init(routines)?;
             load(Connection::from_handle(db), db, routines)
         }
     });
-    let error = match outcome {
-        Ok(()) => return api::SQLITE_OK,
-        Err(error) => error,
+    let Err(error) = outcome else {
+        return api::SQLITE_OK;
     };
     // SAFETY: promised by the caller; SQLite frees the text with its own allocator.
     unsafe {
@@ -96,28 +98,35 @@ unsafe fn load(
     db: *mut sqlite3,
     routines: *mut sqlite3_api_routines,
 ) -> Result<()> {
-    if !serve(connection) {
+    if !serve(connection) && connection.prepare(OUR_OWN).is_ok() {
         return Ok(());
     }
-    let store = Store::new(connection);
-    let identity = match store.bootstrap(None) {
-        Ok(identity) => Some(identity),
-        // Loading is no harm, and the text of the refusal is read where something is asked for.
-        Err(Error::Foreign(_)) => None,
-        Err(error) => {
-            leave(connection);
-            return Err(error);
-        }
-    };
-    store.clear();
-    let state = Rc::new(State::new(store, identity, leave));
-    register(connection, db, routines, &state).inspect_err(|_| {
+    let prepared = guard("sqlite3_crsql_init", || prepare(connection));
+    let state = prepared.inspect_err(|_| leave(connection))?;
+    let registered = guard("sqlite3_crsql_init", || {
+        register(connection, db, routines, &state)
+    });
+    // SQLite unloads a library that fails to load: nothing of it may stay registered.
+    registered.inspect_err(|_| {
         functions::unregister_all(connection);
         TABLES
             .iter()
             .for_each(|name| vtab::unregister(connection, name));
         leave(connection);
     })
+}
+
+/// Makes what is missing in the database.
+fn prepare(connection: Connection) -> Result<Rc<State>> {
+    let store = Store::new(connection);
+    let identity = match store.bootstrap(None) {
+        Ok(identity) => Some(identity),
+        // Loading is no harm, and the text of the refusal is read where something is asked for.
+        Err(Error::Foreign(_)) => None,
+        Err(error) => return Err(error),
+    };
+    store.clear();
+    Ok(Rc::new(State::new(store, identity, leave)))
 }
 
 /// The tables that are registered.
@@ -171,7 +180,11 @@ fn sha(
     context: *mut sqlite3_context,
     _arguments: &[*mut sqlite3_value],
 ) -> sqlite_loadable::Result<()> {
-    loadable::result_text(context, COMMIT)
+    let give = || {
+        loadable::result_text(context, COMMIT).map_err(|error| Error::Internal(error.to_string()))
+    };
+    guard("crsql_sha", give)
+        .map_err(|error| sqlite_loadable::Error::new_message(&error.to_string()))
 }
 
 /// Starts to serve a connection; false if it is served already.
@@ -184,4 +197,8 @@ fn serve(connection: Connection) -> bool {
 fn leave(connection: Connection) {
     let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
     served.remove(&(connection.handle() as usize));
+    if served.is_empty() {
+        // SQLite may unload the library now, and nobody frees what it still holds.
+        *served = HashSet::new();
+    }
 }

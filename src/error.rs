@@ -52,6 +52,9 @@ mod code {
     pub(super) const FULL: i32 = 13;
     pub(super) const CANTOPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const CONSTRAINT_PRIMARYKEY: i32 = CONSTRAINT | 6 << 8;
+    pub(super) const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | 8 << 8;
+    pub(super) const CONSTRAINT_ROWID: i32 = CONSTRAINT | 10 << 8;
     pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
     pub(super) const AUTH: i32 = 23;
@@ -89,6 +92,14 @@ impl Error {
         matches!(
             self.code() & 0xff,
             code::BUSY | code::LOCKED | code::READONLY
+        )
+    }
+
+    /// Whether the key of a row, or another value that must be unique, is there already.
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self.code(),
+            code::CONSTRAINT_PRIMARYKEY | code::CONSTRAINT_ROWID | code::CONSTRAINT_UNIQUE
         )
     }
 
@@ -199,7 +210,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Sqlite { message, .. } => write!(f, "crsql: {message}"),
+            Error::Sqlite { message, .. } => write!(f, "{PREFIX}{}", message.trim_start_matches(PREFIX)),
             Error::Usage(text)
             | Error::Table(text)
             | Error::Change(text)

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::migrate::{self, session};
 use crate::sqlite::query::Query;
-use crate::sqlite::vtab::{Definition, NoRows, Table};
+use crate::sqlite::vtab::{Definition, Lost, NoRows, Table};
 use crate::state::State;
 use std::rc::Rc;
 
@@ -81,5 +81,12 @@ impl Table for TransactionTable {
     fn rollback_to(&self, index: i32) {
         self.state.on_rollback_to(index);
         self.state.forget_uncommitted_tables();
+    }
+
+    fn recover(&self, lost: Lost) {
+        match lost {
+            Lost::Savepoint => self.state.doom_transaction(),
+            Lost::End => self.rollback(),
+        }
     }
 }

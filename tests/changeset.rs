@@ -8,6 +8,12 @@
 
 #[path = "changeset/apply.rs"]
 mod apply;
+#[path = "changeset/batches.rs"]
+mod batches;
+/// The pure half of the library, compiled into the test: the library itself would bring a second SQLite along.
+#[path = "../src/crdt/mod.rs"]
+#[allow(dead_code, unused_imports, missing_docs)] // only what makes changesets is used here
+mod crdt;
 #[path = "changeset/hostile.rs"]
 mod hostile;
 #[path = "changeset/parts.rs"]

@@ -8,6 +8,8 @@
 
 #[path = "changeset_format/damage.rs"]
 mod damage;
+#[path = "support/sealed.rs"]
+mod sealed;
 
 use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
 use crsql::crdt::changeset::{CellWrite, Defect, Origin, Part, Reader, RowHead, Writer};

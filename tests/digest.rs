@@ -29,6 +29,8 @@ mod meaning;
 mod reconcile;
 #[path = "digest/schema.rs"]
 mod schema;
+#[path = "support/sealed.rs"]
+mod sealed;
 #[path = "digest/unmatched.rs"]
 mod unmatched;
 #[path = "digest/upkeep.rs"]

@@ -40,6 +40,8 @@ mod reads;
 mod run;
 #[path = "faults/scenarios.rs"]
 mod scenarios;
+#[path = "faults/state.rs"]
+mod state;
 #[path = "faults/stories.rs"]
 mod stories;
 #[path = "faults/vfs.rs"]

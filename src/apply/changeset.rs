@@ -4,7 +4,7 @@
 //! reach from its start to its end, and are applied together: nobody sees half of it.
 
 use super::parked;
-use super::whole::Merging;
+use super::whole::{Batch, Merging};
 use crate::crdt::change::{DbVersion, Position, Seq};
 use crate::crdt::changeset::{Header, Part, Reader};
 use crate::crdt::value::{Value, ValueRef};
@@ -93,9 +93,11 @@ fn apply_rows(state: &State, bytes: &[u8]) -> Result<i64> {
     let mut buffer = Vec::new();
     while let Some(mut chunk) = reader.next_chunk(&mut buffer).map_err(Error::changeset)? {
         merging.start_chunk();
+        let mut batch = Batch::default();
         while let Some(row) = chunk.next_row().map_err(Error::changeset)? {
-            merging.merge(&row)?;
+            merging.merge_in(&mut batch, &row)?;
         }
+        merging.flush(&mut batch)?;
     }
     Ok(merging.finish())
 }

@@ -32,16 +32,19 @@ pub(super) struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    /// Whether the change, as it was not known here, shows that another file has this database's id. It knows all
-    /// that it wrote, but for the cells of columns that were dropped: a column that rows got later, under an id
-    /// that has run ahead of its place, may have had a namesake.
+    /// Whether the change, as it was not known here, shows that another file has this database's id.
     pub(super) fn is_sign_of_copy(&self) -> bool {
-        let is_new = |(index, _): &(usize, Value)| {
-            let column = &self.crr.columns[*index];
-            column.late.is_some() && column.id.0 as usize > *index
-        };
-        self.is_signed_as_own && !self.cell.as_ref().is_some_and(is_new)
+        let cell = self.cell.as_ref();
+        let may_be_forgotten = cell.is_some_and(|(index, _)| may_be_forgotten(&self.crr, *index));
+        self.is_signed_as_own && !may_be_forgotten
     }
+}
+
+/// A database knows all that it wrote, but for the cells of columns that were dropped: a column that rows got later,
+/// under an id that has run ahead of its place, may have had a namesake.
+pub(super) fn may_be_forgotten(crr: &Crr, index: usize) -> bool {
+    let column = crr.columns.get(index);
+    column.is_some_and(|column| column.late.is_some() && column.id.0 as usize > index)
 }
 
 /// A row of `crsql_changes` as values, by the indexes of `change::column`.

@@ -63,6 +63,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn prefixes_stand_in_the_order_of_keys() {
+        let rowids = [i64::MIN, -1, 0, 1, i64::MAX].map(Key::Rowid);
+        let long = [7; 16];
+        let packed = [
+            &[][..],
+            &[0],
+            &[0, 1],
+            &[1],
+            &long[..15],
+            &long,
+            &[&long[..], &[0]].concat(),
+            &[8],
+        ]
+        .map(|bytes| Key::Packed(bytes.to_vec()));
+        for keys in [&rowids[..], &packed] {
+            assert!(keys.is_sorted());
+            assert!(keys.is_sorted_by_key(Key::prefix));
+        }
+        assert!(rowids[1].prefix() < rowids[2].prefix());
+        assert!(packed[4].prefix() < packed[5].prefix());
+    }
+
+    #[test]
     fn values_that_sqlite_holds_equal_have_one_form() {
         assert_eq!(
             canonical(ValueRef::Real(1.0), Affinity::None),

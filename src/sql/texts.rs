@@ -314,6 +314,8 @@ texts! {
     ROW_INSERT = "table/insert.sql";
     /// Makes a row that is not there.
     ROW_INSERT_NEW = "table/insert_new.sql";
+    /// Makes several rows.
+    ROW_INSERT_BATCH = "table/insert_batch.sql";
     /// Writes cells.
     ROW_UPDATE_CELLS = "table/update_cells.sql";
     /// Makes the table of parts.

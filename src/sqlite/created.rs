@@ -9,7 +9,7 @@
 
 use super::api::{self, call};
 use super::connection::{Connection, c_text};
-use super::function::guard;
+use super::guard::guard;
 use super::vtab::{Definition, Module, Table, disconnect, drop_state, establish, report, table_of};
 use crate::error::Result;
 use sqlite_loadable::ext::{sqlite3, sqlite3_module, sqlite3_vtab};
@@ -75,15 +75,16 @@ unsafe extern "C" fn create<T: Created>(
     // SAFETY: SQLite passes its own arguments.
     unsafe {
         let definition = Definition::read(count, arguments);
-        establish(db, state, &definition, T::create, table, message)
+        establish("xCreate", db, state, &definition, T::create, table, message)
     }
 }
 
 unsafe extern "C" fn rename<T: Created>(table: *mut sqlite3_vtab, name: *const c_char) -> c_int {
     // SAFETY: SQLite passes its own live table and a text.
     unsafe {
-        let outcome =
-            guard(|| table_of::<T>(table).rename(&CStr::from_ptr(name).to_string_lossy()));
+        let outcome = guard("xRename", || {
+            table_of::<T>(table).rename(&CStr::from_ptr(name).to_string_lossy())
+        });
         report(table, outcome)
     }
 }
@@ -92,7 +93,7 @@ unsafe extern "C" fn rename<T: Created>(table: *mut sqlite3_vtab, name: *const c
 unsafe extern "C" fn destroy<T: Created>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: SQLite passes its own live table; after a success it does not use it again.
     unsafe {
-        let outcome = guard(|| table_of::<T>(table).destroy());
+        let outcome = guard("xDestroy", || table_of::<T>(table).destroy());
         match outcome {
             Ok(()) => disconnect::<T>(table),
             failed => report(table, failed),

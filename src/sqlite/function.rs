@@ -2,13 +2,12 @@
 
 use super::api::{self, call};
 use super::connection::{Connection, c_text};
-use super::memory;
+use super::guard::guard;
 use super::value::{Arguments, Context};
 use crate::crdt::value::Value;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use sqlite_loadable::ext::{sqlite3_context, sqlite3_value};
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// What a function may be used for.
@@ -39,6 +38,7 @@ pub type Body<S> = fn(&Rc<S>, Arguments<'_>) -> Result<Value>;
 pub type Gate<S> = fn(&S) -> Result<()>;
 
 struct Registered<S> {
+    name: &'static str,
     state: Rc<S>,
     gate: Option<Gate<S>>,
     body: Body<S>,
@@ -47,13 +47,14 @@ struct Registered<S> {
 /// Registers `name` for any number of arguments; the body checks how many there are.
 pub fn register<S: 'static>(
     connection: Connection,
-    name: &str,
+    name: &'static str,
     trust: Trust,
     state: &Rc<S>,
     gate: Option<Gate<S>>,
     body: Body<S>,
 ) -> Result<()> {
     let registered = Box::new(Registered {
+        name,
         state: Rc::clone(state),
         gate,
         body,
@@ -114,7 +115,7 @@ unsafe extern "C" fn invoke<S>(
             .map_or(Ok(()), |gate| gate(&registered.state))?;
         (registered.body)(&registered.state, arguments)
     };
-    match guard(work) {
+    match guard(registered.name, work) {
         Ok(value) => context.result(value.as_ref()),
         Err(error) => context.error(&error),
     }
@@ -123,27 +124,8 @@ unsafe extern "C" fn invoke<S>(
 unsafe extern "C" fn destroy<S>(data: *mut c_void) {
     // SAFETY: the pointer comes from Box::into_raw in `register`, and SQLite passes it here once.
     let registered = unsafe { Box::from_raw(data.cast::<Registered<S>>()) };
-    let _ = guard(|| {
+    let _ = guard("xDestroy of a function", || {
         drop(registered);
         Ok(())
     });
-}
-
-/// Runs a callback's work; a panic becomes an error instead of crossing into C, and so does a value that could not
-/// be read.
-pub fn guard<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let outcome = caught(work);
-    memory::take()?;
-    outcome
-}
-
-fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("a panic without a message");
-        Err(Error::Internal(text.to_owned()))
-    })
 }

@@ -6,6 +6,9 @@ pub mod api;
 pub mod connection;
 pub mod created;
 pub mod function;
+pub mod guard;
+#[cfg(debug_assertions)]
+mod injection;
 mod memory;
 pub mod query;
 pub mod scratch;

@@ -9,7 +9,7 @@
 
 use super::api::{self, call};
 use super::connection::{Connection, c_text};
-use super::function::guard;
+use super::guard::guard;
 use super::query::Query;
 use super::value::{Arguments, Context};
 use crate::error::{Error, Result};
@@ -52,6 +52,15 @@ impl Definition {
             arguments: texts.collect(),
         }
     }
+}
+
+/// News of a transaction that a table failed to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// A savepoint was set, released or rolled back to
+    Savepoint,
+    /// The transaction is over
+    End,
 }
 
 /// A table that SQL can read.
@@ -97,6 +106,8 @@ pub trait Table: Sized {
     fn release(&self, _index: i32) {}
     /// The work since this savepoint is undone.
     fn rollback_to(&self, _index: i32) {}
+    /// A panic kept the table from taking news of the transaction: nothing wrong may come of it.
+    fn recover(&self, _lost: Lost) {}
     /// The connection lets go of the table, perhaps to close.
     fn disconnect(&self) {}
 }
@@ -255,6 +266,8 @@ struct TableObject<T> {
 struct CursorObject<T: Table> {
     base: sqlite3_vtab_cursor,
     cursor: T::Cursor,
+    /// Why it is not known whether the scan is at its end: `xEof` can't tell
+    failure: Option<Error>,
 }
 
 /// # Safety
@@ -266,9 +279,19 @@ pub(super) unsafe fn table_of<'a, T>(table: *mut sqlite3_vtab) -> &'a T {
 
 /// # Safety
 /// `cursor` was made by `open::<T>`.
-unsafe fn cursor_of<'a, T: Table>(cursor: *mut sqlite3_vtab_cursor) -> &'a mut T::Cursor {
+unsafe fn cursor_of<'a, T: Table>(cursor: *mut sqlite3_vtab_cursor) -> &'a mut CursorObject<T> {
     // SAFETY: promised by the caller; SQLite never runs two callbacks on one cursor at a time.
-    unsafe { &mut (*cursor.cast::<CursorObject<T>>()).cursor }
+    unsafe { &mut *cursor.cast::<CursorObject<T>>() }
+}
+
+impl<T: Table> CursorObject<T> {
+    /// The cursor, unless its scan went wrong where that could not be told.
+    fn sound(&mut self) -> Result<&mut T::Cursor> {
+        match &self.failure {
+            None => Ok(&mut self.cursor),
+            Some(failure) => Err(failure.clone()),
+        }
+    }
 }
 
 /// The code for SQLite, with the text left where it looks for one.
@@ -304,7 +327,7 @@ pub(super) fn sqlite_text(text: &str) -> *mut c_char {
 pub(super) unsafe extern "C" fn drop_state<T: Table>(state: *mut c_void) {
     // SAFETY: the pointer comes from Box::into_raw in `register`, and SQLite passes it here once.
     let state = unsafe { Box::from_raw(state.cast::<Rc<T::State>>()) };
-    let _ = guard(|| {
+    let _ = guard("xDestroy of a module", || {
         drop(state);
         Ok(())
     });
@@ -321,7 +344,15 @@ unsafe extern "C" fn connect<T: Table>(
     // SAFETY: SQLite passes its own arguments.
     unsafe {
         let definition = Definition::read(count, arguments);
-        establish(db, state, &definition, T::connect, table, message)
+        establish(
+            "xConnect",
+            db,
+            state,
+            &definition,
+            T::connect,
+            table,
+            message,
+        )
     }
 }
 
@@ -330,6 +361,7 @@ unsafe extern "C" fn connect<T: Table>(
 /// # Safety
 /// The connection is open, `state` was given at registration, `table` and `message` are valid places.
 pub(super) unsafe fn establish<T: Table>(
+    callback: &str,
     db: *mut sqlite3,
     state: *mut c_void,
     definition: &Definition,
@@ -337,7 +369,7 @@ pub(super) unsafe fn establish<T: Table>(
     table: *mut *mut sqlite3_vtab,
     message: *mut *mut c_char,
 ) -> c_int {
-    let outcome = guard(|| {
+    let outcome = guard(callback, || {
         // SAFETY: promised by the caller.
         unsafe {
             let state = &*state.cast::<Rc<T::State>>();
@@ -347,16 +379,18 @@ pub(super) unsafe fn establish<T: Table>(
             }
             // Triggers and views may use it, whatever `trusted_schema` says.
             call!(vtab_config(db, api::SQLITE_VTAB_INNOCUOUS));
-            let object = TableObject {
+            Ok(Box::new(TableObject {
                 base: std::mem::zeroed(),
                 table: make(state, definition)?,
-            };
-            *table = Box::into_raw(Box::new(object)).cast();
+            }))
         }
-        Ok(())
     });
     match outcome {
-        Ok(()) => api::SQLITE_OK,
+        Ok(object) => {
+            // SAFETY: `table` is a valid place.
+            unsafe { *table = Box::into_raw(object).cast() };
+            api::SQLITE_OK
+        }
         Err(error) => {
             // SAFETY: `message` is a valid place, and SQLite frees what is put there.
             unsafe { *message = sqlite_text(&error.to_string()) };
@@ -368,8 +402,17 @@ pub(super) unsafe fn establish<T: Table>(
 pub(super) unsafe extern "C" fn disconnect<T: Table>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: made by `establish::<T>`, and SQLite passes it here once.
     let object = unsafe { Box::from_raw(table.cast::<TableObject<T>>()) };
-    let _ = guard(|| {
-        object.table.disconnect();
+    let disconnect = || {
+        guard("xDisconnect", || {
+            object.table.disconnect();
+            Ok(())
+        })
+    };
+    // SAFETY: the text, if any, is on SQLite's heap: it belongs to a callback whose texts SQLite does not take.
+    unsafe { call!(free(object.base.zErrMsg.cast())) };
+    // What is not let go of keeps the connection from closing, and nobody can be told.
+    let _ = disconnect().or_else(|_| disconnect());
+    let _ = guard("xDisconnect", || {
         drop(object);
         Ok(())
     });
@@ -383,7 +426,7 @@ unsafe extern "C" fn best_index<T: Table>(
     // SAFETY: SQLite passes its own live objects.
     unsafe {
         let mut query = Query::new(&mut *info);
-        let outcome = guard(|| {
+        let outcome = guard("xBestIndex", || {
             table_of::<T>(table).best_index(&mut query)?;
             query.finish()
         });
@@ -397,23 +440,23 @@ unsafe extern "C" fn open<T: Table>(
 ) -> c_int {
     // SAFETY: SQLite passes its own live objects; `cursor` is a valid place.
     unsafe {
-        let outcome = guard(|| {
+        let outcome = guard("xOpen", || {
             let opened = table_of::<T>(table).open()?;
-            let object: CursorObject<T> = CursorObject {
+            Ok(Box::new(CursorObject::<T> {
                 base: std::mem::zeroed(),
                 cursor: opened,
-            };
-            *cursor = Box::into_raw(Box::new(object)).cast();
-            Ok(())
+                failure: None,
+            }))
         });
-        report(table, outcome)
+        let taken = outcome.map(|object| *cursor = Box::into_raw(object).cast());
+        report(table, taken)
     }
 }
 
 unsafe extern "C" fn close<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
     // SAFETY: made by `open::<T>`, and SQLite passes it here once.
     let object = unsafe { Box::from_raw(cursor.cast::<CursorObject<T>>()) };
-    let _ = guard(|| {
+    let _ = guard("xClose", || {
         drop(object);
         Ok(())
     });
@@ -434,9 +477,13 @@ unsafe extern "C" fn filter<T: Table>(
         } else {
             CStr::from_ptr(plan_text)
         };
-        let outcome = guard(|| {
+        let outcome = guard("xFilter", || {
             let arguments = Arguments::new(count, values);
-            cursor_of::<T>(cursor).filter(plan, &text.to_string_lossy(), arguments)
+            let object = cursor_of::<T>(cursor);
+            object.failure = None;
+            object
+                .cursor
+                .filter(plan, &text.to_string_lossy(), arguments)
         });
         report((*cursor).pVtab, outcome)
     }
@@ -444,13 +491,25 @@ unsafe extern "C" fn filter<T: Table>(
 
 unsafe extern "C" fn next<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
     // SAFETY: SQLite passes its own live objects.
-    unsafe { report((*cursor).pVtab, guard(|| cursor_of::<T>(cursor).next())) }
+    unsafe {
+        report(
+            (*cursor).pVtab,
+            guard("xNext", || cursor_of::<T>(cursor).sound()?.next()),
+        )
+    }
 }
 
 unsafe extern "C" fn eof<T: Table>(cursor: *mut sqlite3_vtab_cursor) -> c_int {
     // SAFETY: SQLite passes its own live objects.
-    let at_end = guard(|| Ok(unsafe { cursor_of::<T>(cursor) }.is_at_end()));
-    c_int::from(at_end.unwrap_or(true))
+    let object = unsafe { cursor_of::<T>(cursor) };
+    match guard("xEof", || Ok(object.cursor.is_at_end())) {
+        Ok(is_at_end) => c_int::from(is_at_end),
+        // At the end, rows that are not read would be missed in silence. So the scan goes on, to its next callback.
+        Err(error) => {
+            object.failure = Some(error);
+            0
+        }
+    }
 }
 
 unsafe extern "C" fn column<T: Table>(
@@ -460,7 +519,9 @@ unsafe extern "C" fn column<T: Table>(
 ) -> c_int {
     // SAFETY: SQLite passes its own live objects.
     let (context, cursor) = unsafe { (Context::new(context), cursor_of::<T>(cursor)) };
-    if let Err(error) = guard(|| cursor.column(index as usize, context)) {
+    if let Err(error) = guard("xColumn", || {
+        cursor.sound()?.column(index as usize, context)
+    }) {
         context.error(&error);
     }
     api::SQLITE_OK
@@ -469,8 +530,8 @@ unsafe extern "C" fn column<T: Table>(
 unsafe extern "C" fn rowid<T: Table>(cursor: *mut sqlite3_vtab_cursor, rowid: *mut i64) -> c_int {
     // SAFETY: SQLite passes its own live objects; `rowid` is a valid place.
     unsafe {
-        let outcome = guard(|| {
-            *rowid = cursor_of::<T>(cursor).rowid();
+        let outcome = guard("xRowid", || {
+            *rowid = cursor_of::<T>(cursor).sound()?.rowid();
             Ok(())
         });
         report((*cursor).pVtab, outcome)
@@ -485,7 +546,7 @@ unsafe extern "C" fn update<T: Table>(
 ) -> c_int {
     // SAFETY: SQLite passes its own live objects; for an insert `rowid` is a valid place.
     unsafe {
-        let outcome = guard(|| {
+        let outcome = guard("xUpdate", || {
             let arguments = Arguments::new(count, values);
             let is_insert =
                 count > 1 && matches!(arguments.get(0), crate::crdt::value::ValueRef::Null);
@@ -501,50 +562,95 @@ unsafe extern "C" fn update<T: Table>(
 
 unsafe extern "C" fn begin<T: Table>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: SQLite passes its own live table.
-    unsafe { report(table, guard(|| table_of::<T>(table).begin())) }
-}
-
-unsafe extern "C" fn sync<T: Table>(table: *mut sqlite3_vtab) -> c_int {
-    // SAFETY: SQLite passes its own live table.
-    unsafe { report(table, guard(|| table_of::<T>(table).sync())) }
-}
-
-/// Runs a callback that can't fail.
-///
-/// # Safety
-/// `table` was made by `establish::<T>`.
-unsafe fn notify<T: Table>(table: *mut sqlite3_vtab, tell: impl FnOnce(&T)) -> c_int {
-    // SAFETY: promised by the caller.
     unsafe {
-        let outcome = guard(|| {
-            tell(table_of::<T>(table));
-            Ok(())
-        });
+        let object = table_of::<T>(table);
+        let outcome = guard("xBegin", || object.begin());
+        if outcome.is_err() {
+            // SQLite does not tell of a transaction that it could not begin.
+            recover("xBegin", object, Lost::End);
+        }
         report(table, outcome)
     }
 }
 
+unsafe extern "C" fn sync<T: Table>(table: *mut sqlite3_vtab) -> c_int {
+    // SAFETY: SQLite passes its own live table.
+    unsafe { report(table, guard("xSync", || table_of::<T>(table).sync())) }
+}
+
+fn recover<T: Table>(callback: &str, table: &T, lost: Lost) {
+    let _ = guard(callback, || {
+        table.recover(lost);
+        Ok(())
+    });
+}
+
+/// Runs a callback that tells of a savepoint.
+///
+/// # Safety
+/// `table` was made by `establish::<T>`.
+unsafe fn notify<T: Table>(
+    callback: &str,
+    table: *mut sqlite3_vtab,
+    tell: impl FnOnce(&T) -> Result<()>,
+) -> c_int {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let object = table_of::<T>(table);
+        let outcome = guard(callback, || tell(object));
+        if let Err(Error::Internal(_)) = outcome {
+            recover(callback, object, Lost::Savepoint);
+        }
+        report(table, outcome)
+    }
+}
+
+/// Runs a callback that tells of the end of a transaction. SQLite takes no answer.
+///
+/// # Safety
+/// `table` was made by `establish::<T>`.
+unsafe fn end<T: Table>(callback: &str, table: *mut sqlite3_vtab, tell: fn(&T)) -> c_int {
+    // SAFETY: promised by the caller.
+    let object = unsafe { table_of::<T>(table) };
+    let told = guard(callback, || {
+        tell(object);
+        Ok(())
+    });
+    if told.is_err() {
+        recover(callback, object, Lost::End);
+    }
+    api::SQLITE_OK
+}
+
 unsafe extern "C" fn commit<T: Table>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: SQLite passes its own live table.
-    unsafe { notify::<T>(table, T::commit) }
+    unsafe { end::<T>("xCommit", table, T::commit) }
 }
 
 unsafe extern "C" fn rollback<T: Table>(table: *mut sqlite3_vtab) -> c_int {
     // SAFETY: SQLite passes its own live table.
-    unsafe { notify::<T>(table, T::rollback) }
+    unsafe { end::<T>("xRollback", table, T::rollback) }
 }
 
 unsafe extern "C" fn savepoint<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
     // SAFETY: SQLite passes its own live table.
-    unsafe { report(table, guard(|| table_of::<T>(table).savepoint(index))) }
+    unsafe { notify::<T>("xSavepoint", table, |table| table.savepoint(index)) }
 }
 
 unsafe extern "C" fn release<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    let tell = |table: &T| {
+        table.release(index);
+        Ok(())
+    };
     // SAFETY: SQLite passes its own live table.
-    unsafe { notify::<T>(table, |table| table.release(index)) }
+    unsafe { notify::<T>("xRelease", table, tell) }
 }
 
 unsafe extern "C" fn rollback_to<T: Table>(table: *mut sqlite3_vtab, index: c_int) -> c_int {
+    let tell = |table: &T| {
+        table.rollback_to(index);
+        Ok(())
+    };
     // SAFETY: SQLite passes its own live table.
-    unsafe { notify::<T>(table, |table| table.rollback_to(index)) }
+    unsafe { notify::<T>("xRollbackTo", table, tell) }
 }

@@ -403,6 +403,11 @@ impl State {
         transaction.doomed_in.get_or_insert(innermost);
     }
 
+    /// Refuses the commit of this transaction, whatever is rolled back: what is in memory may be of work that is undone.
+    pub fn doom_transaction(&self) {
+        self.transaction.borrow_mut().doomed_in = Some(-1);
+    }
+
     /// SQLite: the transaction starts to write.
     pub fn on_begin(&self) {
         self.start_epoch();

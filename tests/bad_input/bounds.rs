@@ -167,6 +167,45 @@ fn a_row_at_its_last_causal_length_can_be_deleted() {
     assert_accepted(&here, "as many lives as there are");
 }
 
+/// In a transaction the refusal may come as late as COMMIT, which then undoes all of it: nothing is half done.
+#[test]
+fn a_transaction_that_writes_beyond_the_last_version_is_undone() {
+    for write in [
+        "UPDATE t SET a = 'one more' WHERE k = 1",
+        "UPDATE t SET b = 1; UPDATE t SET a = a || 'one more'",
+        "SAVEPOINT s; UPDATE t SET a = 'one more' WHERE k = 1; RELEASE s",
+        "UPDATE t SET a = 'one more' WHERE k = 1; SELECT count(*) FROM crsql_changes",
+    ] {
+        let here = replica();
+        exec(&here, "INSERT INTO t VALUES (2, 'two', 2)");
+        merge(&here, &[change(1, "a", LAST, 1)]);
+        let before = changes(&here, 0);
+        let work = format!("BEGIN; INSERT INTO t VALUES (3, 3, 3); {write}; COMMIT");
+        let error = here.execute_batch(&work).expect_err(write);
+        assert_eq!(text_of(&error), OF_CELL, "{write}");
+        if !here.is_autocommit() {
+            exec(&here, "ROLLBACK");
+        }
+        assert_eq!(changes(&here, 0), before, "{write}");
+        exec(&here, "UPDATE t SET b = 'free'");
+        assert_accepted(&here, write);
+    }
+    // Undoing the write alone is enough.
+    let here = replica();
+    merge(&here, &[change(1, "a", LAST, 1)]);
+    exec(
+        &here,
+        "BEGIN; INSERT INTO t VALUES (3, 3, 3); SAVEPOINT s; UPDATE t SET b = 2 WHERE k = 3",
+    );
+    drop(here.execute_batch("UPDATE t SET a = 'one more' WHERE k = 1"));
+    exec(&here, "ROLLBACK TO s; RELEASE s; COMMIT");
+    assert_eq!(
+        one::<i64>(&here, "SELECT count(*) FROM t WHERE k = 3 AND b = 3"),
+        1
+    );
+    assert_accepted(&here, "rolled back to the savepoint");
+}
+
 /// A row that came unrecorded under a key that is used up can't be recorded, and stays as it is.
 #[test]
 fn adopting_what_can_not_be_sent_is_refused() {

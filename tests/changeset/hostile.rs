@@ -1,9 +1,9 @@
 //! Changesets that were damaged or made to do harm: an error names the defect, and the database stays as it was.
 
 use super::{apply, changeset, number, replica, rows, run};
-use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
-use crsql::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
-use crsql::crdt::value::ValueRef;
+use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crate::crdt::value::ValueRef;
 
 #[test]
 fn damaged_changesets_change_nothing() {
@@ -196,10 +196,39 @@ fn no_peer_can_use_up_the_versions() {
     assert_eq!(apply(&b, &greatest.bytes()), Ok(1));
     run(
         &b,
-        "UPDATE t SET a = 'mine'; INSERT INTO t VALUES (2, 2, 2)",
+        "UPDATE t SET b = 'mine'; INSERT INTO t VALUES (2, 2, 2)",
+    );
+    // What counts no further is refused here, as peers would refuse it: more in tests/bad_input/bounds.rs.
+    let refused = b.execute_batch("UPDATE t SET a = 'mine' WHERE id = 1");
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("can't be written again")
     );
     assert!(number(&b, "SELECT crsql_db_version()") < 10);
     assert_eq!(rows(&b, "SELECT a FROM t WHERE id = 1").len(), 1);
+}
+
+/// A peer sent a row whose seq was the greatest that is accepted. Its second cell was stamped with the next one, and from then
+/// on nobody accepted the changesets of the replica that had merged it.
+#[test]
+fn what_came_with_the_greatest_seq_can_be_passed_on() {
+    let (b, c) = (replica(), replica());
+    let greatest = Crafted {
+        columns: &["a", "b"],
+        seq: 1 << 53,
+        ..FITTING
+    };
+    run(&b, "BEGIN");
+    assert_eq!(apply(&b, &greatest.bytes()), Ok(2));
+    run(
+        &b,
+        "INSERT INTO crsql_changes VALUES ('t', x'010902', 'a', 'row', 1, 1, x'07', 1, 9007199254740992);
+         INSERT INTO t VALUES (3, 'mine', 3); COMMIT",
+    );
+    assert_eq!(apply(&c, &changeset(&b, 0)), Ok(5));
+    assert_eq!(rows(&c, "SELECT * FROM t"), rows(&b, "SELECT * FROM t"));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::support::{ScratchDir, open, scratch_dir};
 use super::{apply, changeset, number, replica, rows, run, stream};
-use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
-use crsql::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
-use crsql::crdt::value::ValueRef;
+use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crate::crdt::value::ValueRef;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, Result};
 use std::path::PathBuf;
@@ -133,10 +133,10 @@ fn a_large_transaction_of_the_origin_is_one_slice() {
     let noted = Arc::clone(&counts);
     b.update_hook(Some(
         move |_: rusqlite::hooks::Action, _: &str, table: &str, _| {
-            if table == "t" {
-                if let Some(last) = noted.lock().expect("not poisoned").last_mut() {
-                    *last += 1;
-                }
+            if let Some(last) = noted.lock().expect("not poisoned").last_mut()
+                && table == "t"
+            {
+                *last += 1;
             }
         },
     ))

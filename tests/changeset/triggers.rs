@@ -57,8 +57,10 @@ fn check_on(b: &Connection) {
     run(b, "DELETE FROM t WHERE id = -1");
 }
 
+type Way = fn(&Connection, &[u8]) -> Result<i64>;
+
 /// Both ways to apply.
-const WAYS: [fn(&Connection, &[u8]) -> Result<i64>; 2] = [apply, |connection, data| {
+const WAYS: [Way; 2] = [apply, |connection, data| {
     apply_within(connection, data, 1000)
 }];
 

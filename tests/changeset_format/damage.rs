@@ -1,19 +1,9 @@
 //! What a reader makes of damaged and crafted changesets.
 
+use crate::sealed::changeset as sealed;
+
 use super::{Dice, GOLDEN, dumped, many_rows, read, written};
 use crsql::crdt::changeset::{Defect, Reader};
-
-/// Puts a right length and checksum in front of altered bytes.
-fn sealed(bytes: &[u8]) -> Vec<u8> {
-    let mut sealed = bytes.to_vec();
-    let length = (bytes.len() - 17) as u64;
-    sealed[5..13].copy_from_slice(&length.to_le_bytes());
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&sealed[5..13]);
-    hasher.update(&sealed[17..]);
-    sealed[13..17].copy_from_slice(&hasher.finalize().to_le_bytes());
-    sealed
-}
 
 #[test]
 fn no_altered_byte_goes_unnoticed() {

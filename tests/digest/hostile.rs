@@ -1,11 +1,11 @@
 //! Messages from outside that are cut, altered or made up: an error that says what is wrong, no harm.
 
 use rusqlite::Connection;
-use sha2::{Digest, Sha256};
 
 use crate::checks::{exec, refusal, text_of};
 use crate::conversation::{answer, start};
 use crate::random::Random;
+use crate::sealed::message as sealed;
 use crate::support::open_memory;
 use crate::world::{assert_current, create, digest, digest_from_scratch, schedules, step};
 
@@ -35,13 +35,6 @@ fn filled(seed: u64) -> Connection {
     let mut random = Random::new(seed);
     (0..12).for_each(|_| step(&mut random, &connection, 300));
     connection
-}
-
-/// Puts the right checksum behind altered bytes.
-fn sealed(mut body: Vec<u8>) -> Vec<u8> {
-    let check: [u8; 32] = Sha256::digest(&body).into();
-    body.extend_from_slice(&check[..8]);
-    body
 }
 
 /// Gives the message to a database, which must take it or leave it as a whole.

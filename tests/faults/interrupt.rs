@@ -66,15 +66,15 @@ impl Fault for Interrupt {
 
 #[test]
 fn an_interrupt_at_any_step() {
-    survey(&[&Interrupt::new(false)], &MODES[..2], 4, 80);
+    survey(&[&Interrupt::new(false)], &MODES[1..2], 3, 80);
 }
 
 #[test]
 fn interrupts_from_one_moment_on() {
-    survey(&[&Interrupt::new(true)], &MODES[1..2], 4, 80);
+    survey(&[&Interrupt::new(true)], &MODES[..1], 2, 80);
 }
 
 #[test]
 fn an_application_that_goes_on_after_an_interrupt() {
-    survey_regardless(&Interrupt::new(false), 4);
+    survey_regardless(&Interrupt::new(false), 2);
 }

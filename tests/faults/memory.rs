@@ -31,15 +31,15 @@ impl Fault for Memory {
 
 #[test]
 fn an_allocation_that_fails() {
-    survey(&[&Memory { is_lasting: false }], &MODES[..2], 4, 80);
+    survey(&[&Memory { is_lasting: false }], &MODES[1..2], 4, 80);
 }
 
 #[test]
 fn no_memory_from_one_moment_on() {
-    survey(&[&Memory { is_lasting: true }], &MODES[..1], 4, 80);
+    survey(&[&Memory { is_lasting: true }], &MODES[..1], 2, 80);
 }
 
 #[test]
 fn an_application_that_goes_on_without_memory() {
-    survey_regardless(&Memory { is_lasting: false }, 4);
+    survey_regardless(&Memory { is_lasting: false }, 3);
 }

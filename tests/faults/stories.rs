@@ -1,9 +1,12 @@
 //! Faults that once did harm, each with its story.
 
+use super::allocator;
 use super::disk::{CHANGES, Failure, Op};
 use super::io::Calls;
 use super::memory::Memory;
-use super::run::{Fault, MODES, Rig, attempt, check_whole, chosen, go_on_regardless, references};
+use super::reads::{QUERIES, answer, answer_of};
+use super::run::{Fault, MODES, Rig, attempt, chosen, go_on_regardless, references};
+use super::state::check_whole;
 use crate::checks::{exec, one, rows};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -101,13 +104,11 @@ fn an_upgrade_says_that_it_could_not_read() {
         .filter(|reference| reference.scenario.name.starts_with("upgrade"))
     {
         let mut errors = 0;
-        for mode in &MODES[..2] {
-            let occasions = attempt(reference, *mode, &READS, None).occasions;
-            for n in chosen(occasions, 25) {
-                errors += attempt(reference, *mode, &READS, Some(n)).errors;
-            }
+        let occasions = attempt(reference, MODES[1], &READS, None).occasions;
+        for n in chosen(occasions, 24) {
+            errors += attempt(reference, MODES[1], &READS, Some(n)).errors;
         }
-        assert!(errors > 40, "{errors}");
+        assert!(errors > 20, "{errors}");
     }
 }
 
@@ -158,40 +159,40 @@ fn a_default_that_memory_is_missing_for_is_not_null() {
         }
         assert_eq!(one::<String>(connection, late), "some day");
     };
-    let errors = each(&Memory { is_lasting: false }, 3, &prepare, work, &look);
-    assert!(errors > 100, "{errors}");
+    let errors = each(&Memory { is_lasting: false }, 11, &prepare, work, &look);
+    assert!(errors > 40, "{errors}");
 }
 
-/// SQLite tells of a savepoint before it has the memory for it. One that it then had none for was remembered, and a
-/// later savepoint of the same number went back to that: the log lost rows that were there.
+/// The plan of a scan is a text on SQLite's heap. Without memory for it the scan had no plan, and found other rows.
 #[test]
-fn a_savepoint_without_memory_is_none() {
-    let prepare =
-        |connection: &Connection| exec(connection, "BEGIN; INSERT INTO t(k, a) VALUES (60, 1)");
-    let look = |connection: &Connection, is_ok: bool| {
-        if !is_ok {
-            exec(
-                connection,
-                "INSERT INTO t(k, a) VALUES (61, 1); UPDATE w SET a = 61; SAVEPOINT one",
-            );
+fn a_plan_without_memory_is_none() {
+    let rig = rig();
+    let connection = &rig.connection;
+    for sql in QUERIES {
+        let expected = answer(connection, sql).expect("an answer");
+        let (mut n, mut errors) = (0, 0);
+        loop {
+            n += 1;
+            allocator::arm(n, false);
+            let prepared = connection.prepare(sql);
+            let (_, fired) = allocator::disarm();
+            match prepared {
+                Ok(mut statement) => {
+                    let found = answer_of(&mut statement)
+                        .unwrap_or_else(|error| panic!("{sql}, {n}: {error}"));
+                    assert_eq!(found, expected, "{sql}, {n}");
+                }
+                Err(_) => errors += 1,
+            }
+            if fired == 0 {
+                break;
+            }
         }
-        exec(
-            connection,
-            "INSERT INTO t(k, a) VALUES (62, 1); UPDATE w SET a = 62; ROLLBACK TO one; INSERT INTO t(k, a) VALUES (63, 1); COMMIT",
-        );
-        check_whole(connection, "after a savepoint");
-    };
-    let errors = each(
-        &Memory { is_lasting: false },
-        1,
-        &prepare,
-        "SAVEPOINT one",
-        &look,
-    );
-    assert!(errors > 5, "{errors}");
+        assert!(errors > 10, "{sql}: {errors}");
+    }
 }
 
-/// The same where an application goes on after any statement of a transaction with savepoints.
+/// An application may go on after any statement of a transaction with savepoints that fails.
 #[test]
 fn savepoints_without_memory() {
     let reference = references()

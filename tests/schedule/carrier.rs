@@ -1,12 +1,19 @@
 //! Changes as a changeset, made here and not by the extension: of any selection, in any order.
 
-use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
-use crsql::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
-use crsql::crdt::key;
-use crsql::crdt::value::{Value as Stored, ValueRef};
+use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crate::crdt::key;
+use crate::crdt::value::{Value as Stored, ValueRef};
 
 use crate::model::replica::{Change, SENTINEL};
 use crate::model::value::Value;
+
+/// A table in the header, and its columns.
+struct Listed<'a> {
+    name: &'a str,
+    number: u32,
+    columns: Vec<(&'a str, u32)>,
+}
 
 /// A changeset of these changes, in their order. Neighbours of one row and one write become one row.
 pub fn changeset(changes: &[Change]) -> Vec<u8> {
@@ -15,28 +22,31 @@ pub fn changeset(changes: &[Change]) -> Vec<u8> {
         after: (DbVersion(0), None),
         level: 1,
     });
-    let mut tables: Vec<(&str, u32, Vec<(&str, u32)>)> = Vec::new();
+    let mut tables: Vec<Listed> = Vec::new();
     let mut rest = changes;
     while let Some(first) = rest.first() {
         let length = row_length(rest);
         let (row, others) = rest.split_at(length);
         rest = others;
         let key: Vec<Stored> = key::unpack(&first.pk).expect("a packed key");
-        let known = tables.iter().position(|(name, ..)| *name == first.table);
+        let known = tables.iter().position(|table| table.name == first.table);
         let place = known.unwrap_or_else(|| {
-            let table = writer.add_table(&first.table, key.len());
-            tables.push((&first.table, table, Vec::new()));
+            tables.push(Listed {
+                name: &first.table,
+                number: writer.add_table(&first.table, key.len()),
+                columns: Vec::new(),
+            });
             tables.len() - 1
         });
-        let (_, table, known_columns) = &mut tables[place];
+        let table = &mut tables[place];
         let mut columns = Vec::new();
         for change in row.iter().filter(|change| change.cid != SENTINEL) {
-            let known = known_columns.iter().find(|(name, _)| *name == change.cid);
+            let known = table.columns.iter().find(|(name, _)| *name == change.cid);
             columns.push(match known {
                 Some((_, column)) => *column,
                 None => {
-                    let column = writer.add_column(*table, &change.cid);
-                    known_columns.push((&change.cid, column));
+                    let column = writer.add_column(table.number, &change.cid);
+                    table.columns.push((&change.cid, column));
                     column
                 }
             });
@@ -53,7 +63,7 @@ pub fn changeset(changes: &[Change]) -> Vec<u8> {
             offset: (change.seq - first.seq) as u64,
             value: value_of(&change.val),
         });
-        let target = (*table, &columns[..]);
+        let target = (table.number, &columns[..]);
         writer.push(target, head, key.iter().map(Stored::as_ref), cells);
     }
     writer.finish(Position::default(), Part::Whole)

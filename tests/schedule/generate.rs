@@ -29,7 +29,11 @@ pub struct Generator {
 }
 
 pub fn plan(seed: u64, tables: &[Table]) -> Plan {
-    let mut random = Random::new(seed);
+    plan_of(Random::new(seed), seed, tables)
+}
+
+/// The schedule that these choices make; `seed` decides its length alone.
+pub fn plan_of(mut random: Random, seed: u64, tables: &[Table]) -> Plan {
     let replicas = random.weighted(&[(30, 2), (40, 3), (20, 4), (10, 5)]);
     let storages = [
         (70, Storage::Memory),

@@ -14,7 +14,7 @@ use super::changeset::{
     apply_preceding, apply_superseded, fires_others, merge_part, superseded, triggers_off,
 };
 use super::parked;
-use super::whole::Merging;
+use super::whole::{Batch, Merging};
 use crate::crdt::change::DbVersion;
 use crate::crdt::changeset::{ChunkReader, Defect, Header, Part, Reader};
 use crate::error::{Error, Result};
@@ -203,13 +203,15 @@ impl<'s> Slices<'s> {
         if is_first {
             slice.merging.start_chunk();
         }
+        let mut batch = Batch::default();
         for _ in 0..count {
             let Some(row) = chunk.next_row().map_err(Error::changeset)? else {
                 break;
             };
-            slice.merging.merge(&row)?;
             slice.version = slice.version.max(Some(row.version));
+            slice.merging.merge_in(&mut batch, &row)?;
         }
+        slice.merging.flush(&mut batch)?;
         slice.rows += count;
         slice.has_work = true;
         self.open = Some(slice);

@@ -2,7 +2,7 @@
 
 use super::fit::{is_stored_form, run_set, with_key_values};
 use super::{Fitting, Merging, Place};
-use crate::apply::{delete_row, wins_tie};
+use crate::apply::{delete_row, incoming, wins_tie};
 use crate::crdt::change::{CausalLength, Claim, ColumnVersion, SiteOrdinal};
 use crate::crdt::changeset::CellRead;
 use crate::crdt::clock::RowClock;
@@ -85,23 +85,19 @@ impl Merging<'_> {
             )
         })?;
         state.settle();
-        let Some(first) = row.cells.first().filter(|_| is_written) else {
+        if !is_written || row.cells.is_empty() {
             return Ok(false);
-        };
+        }
+        let is_pristine = |cell: &CellRead<'_>| cell.version == ColumnVersion::FIRST;
+        if place.is_whole && !crr.has_late() && row.cells.iter().all(is_pristine) {
+            self.log_new(crr, &fitting.key, row)?;
+            return Ok(true);
+        }
         state.take_note(crr.id, &fitting.key);
-        let site = self.ordinal(fitting)?;
+        let site = self.ordinal(row.site)?;
         let count = row.cells.len() as i64;
         self.won += count;
         self.events += count;
-        let is_pristine = |cell: &CellRead<'_>| cell.version == ColumnVersion::FIRST;
-        if place.is_whole && !crr.has_late() && row.cells.iter().all(is_pristine) {
-            let at = state.keep(state.plan_merged(row.version, first.seq, 1)?);
-            state.pass(at, crr.insert_stride());
-            state
-                .log_first_insert(crr, &fitting.key, at, site)
-                .inspect_err(|_| state.doom())?;
-            return Ok(true);
-        }
         let mut held = HeldRow {
             crr: Rc::clone(crr),
             key: fitting.key.clone(),
@@ -123,7 +119,7 @@ impl Merging<'_> {
 
     /// Records a cell that won, at its place in the log.
     fn set_cell(
-        &self,
+        &mut self,
         fitting: &Fitting<'_, '_>,
         held: &mut HeldRow,
         cell: &CellRead<'_>,
@@ -136,6 +132,7 @@ impl Merging<'_> {
             return Ok(());
         };
         held.clock.set_cell(at, site, column.id, cell.version);
+        self.has_written_known |= !incoming::may_be_forgotten(fitting.crr, index);
         if let Some(default) = &column.late {
             let value = self.stored(cell.value, column.affinity)?;
             held.note_late(column.id, late::holds(value.as_ref(), default));
@@ -233,7 +230,7 @@ impl Merging<'_> {
         }
         let (state, row) = (self.state, fitting.row);
         let cell = row.cells.get(place);
-        let site = self.ordinal(fitting)?;
+        let site = self.ordinal(row.site)?;
         decided.won += 1;
         decided.events += 1;
         if matches!(
@@ -243,6 +240,7 @@ impl Merging<'_> {
             let seq = cell.map_or(row.seq, |cell| cell.seq);
             let at = state.keep(state.plan_merged(row.version, seq, 1)?);
             decided.exists = verdict != Verdict::Delete;
+            self.has_written_known = true;
             match decided.exists {
                 false => held.clock.start_over(row.cl, at, site),
                 true => {

@@ -7,6 +7,7 @@
 //!     --else------------------> held row: judge each cell, write the winners, clock in memory
 //! ```
 
+mod batch;
 mod cells;
 mod fit;
 
@@ -19,8 +20,10 @@ use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::schema::crr::SetUse;
 use crate::schema::{Crr, Key};
+use crate::sqlite::Statement;
 use crate::state::{MergeGuard, State};
 use crate::store::row_finder::RowFinder;
+pub(super) use batch::Batch;
 use fit::check_distinct;
 use std::rc::Rc;
 
@@ -38,6 +41,17 @@ struct Target {
     /// Whether the last row was not there before
     expects_new: bool,
     rows: Option<RowFinder>,
+    /// Inserts several rows
+    batch: Option<Statement>,
+}
+
+impl Target {
+    /// Whether rows that come whole are inserted several at a time. Not where the key is the rowid: appending is quick
+    /// there, and applying again is to cost no more than half of it.
+    fn takes_batches(&self) -> bool {
+        let is_fitting = |crr: &Rc<Crr>| !crr.is_rowid_keyed && !crr.has_late();
+        self.is_whole && self.expects_new && self.crr.as_ref().is_some_and(is_fitting)
+    }
 }
 
 /// The merge of one changeset. While it lives, nothing is captured.
@@ -48,6 +62,10 @@ pub(super) struct Merging<'s> {
     targets: Vec<Option<Target>>,
     sites: Vec<Option<SiteOrdinal>>,
     keeps_equal: bool,
+    /// Whether something of the latest row won that its author must know of
+    has_written_known: bool,
+    /// Whether no trigger fires
+    is_undisturbed: bool,
     /// Changes that won
     pub(super) won: i64,
     /// As `won`, with a revival counted as one more
@@ -97,6 +115,9 @@ impl<'s> Merging<'s> {
             header,
             targets: Vec::new(),
             keeps_equal: false,
+            has_written_known: false,
+            is_undisturbed: !state.store.connection.runs_triggers()
+                && !state.has_other_triggers()?,
             won: 0,
             events: 0,
         })
@@ -202,19 +223,26 @@ impl<'s> Merging<'s> {
                 .as_ref()
                 .map(|crr| RowFinder::new(self.state.store.connection, crr)),
             crr,
+            batch: None,
         })
+    }
+
+    /// Whether this is the author of a row here.
+    fn is_own(&self, site: usize) -> Result<bool> {
+        match self.header.sites.get(site) {
+            Some(site) => self.state.is_own_site(site),
+            None => Ok(false),
+        }
     }
 
     fn merge_into(&mut self, target: &mut Target, row: &RowView<'_, '_>) -> Result<()> {
         let header = Rc::clone(&self.header);
         let site = header.sites.get(row.site).map(Vec::as_slice);
-        let is_own = match site {
-            Some(site) => self.state.is_own_site(site)?,
-            None => false,
-        };
+        let is_own = self.is_own(row.site)?;
         let before = self.won;
+        self.has_written_known = false;
         self.merge_signed(target, row, site.filter(|_| !is_own))?;
-        if is_own && self.won > before {
+        if is_own && self.won > before && self.has_written_known {
             self.state.note_own_change_from_elsewhere()?;
         }
         Ok(())
@@ -387,16 +415,17 @@ impl<'s> Merging<'s> {
         outcome
     }
 
-    /// The number of the author here.
-    fn ordinal(&mut self, fitting: &Fitting<'_, '_>) -> Result<SiteOrdinal> {
-        let Some(site) = fitting.site else {
-            return Ok(SiteOrdinal::LOCAL);
-        };
-        if let Some(Some(known)) = self.sites.get(fitting.row.site) {
+    /// The number of an author here.
+    fn ordinal(&mut self, site: usize) -> Result<SiteOrdinal> {
+        if let Some(Some(known)) = self.sites.get(site) {
             return Ok(*known);
         }
-        let ordinal = self.state.site_ordinal(site)?;
-        if let Some(place) = self.sites.get_mut(fitting.row.site) {
+        let header = Rc::clone(&self.header);
+        let ordinal = match header.sites.get(site) {
+            Some(id) if !self.state.is_own_site(id)? => self.state.site_ordinal(id)?,
+            _ => SiteOrdinal::LOCAL,
+        };
+        if let Some(place) = self.sites.get_mut(site) {
             *place = Some(ordinal);
         }
         Ok(ordinal)

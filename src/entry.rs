@@ -183,8 +183,7 @@ fn sha(
     let give = || {
         loadable::result_text(context, COMMIT).map_err(|error| Error::Internal(error.to_string()))
     };
-    guard("crsql_sha", give)
-        .map_err(|error| sqlite_loadable::Error::new_message(error.to_string()))
+    guard("crsql_sha", give).map_err(|error| sqlite_loadable::Error::new_message(error.to_string()))
 }
 
 /// Starts to serve a connection; false if it is served already.

@@ -56,6 +56,10 @@ fn files(directory: &Path, extension: &str) -> BTreeMap<PathBuf, String> {
     fn walk(at: &Path, base: &Path, extension: &str, found: &mut BTreeMap<PathBuf, String>) {
         for entry in fs::read_dir(at).unwrap_or_else(|error| panic!("{}: {error}", at.display())) {
             let path = entry.expect("a directory entry").path();
+            if path.ends_with("target") {
+                // What cargo made.
+                continue;
+            }
             if path.is_dir() {
                 walk(&path, base, extension, found);
             } else if path.extension().is_some_and(|found| found == extension) {

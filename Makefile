@@ -2,10 +2,12 @@
 # make test                                 builds and runs every test
 # make sim SEED=7 STEPS=1000                one simulated fleet of replicas
 # make soak                                 one fleet after the other until it is stopped or one fails; SEED=n is the first
+# make bench                                measures the speed (docs/performance.md)
+# make gate                                 compares instruction counts with benches/gate.txt; make gate-record writes them anew
 # make faults                               the tests of faults inside SQLite, with every fault: hours; CRSQL_FAULTS=100: so many of each kind
 # make memcheck                             the SQL scripts of the tests under valgrind
 # make fuzz TARGET=changesets SECONDS=600   a fuzz target under libFuzzer and AddressSanitizer
-# The other targets: build, demo, lint, bench, clean.
+# The other targets: build, demo, lint, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,7 +16,7 @@ SHELL := /bin/bash
 # Where scripts/setup.sh puts Rust on a machine that has none.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all setup build demo test sim soak faults memcheck fuzz lint bench clean
+.PHONY: all setup build demo test sim soak faults memcheck fuzz lint bench gate gate-record clean
 
 all: setup
 	@$(MAKE) --no-print-directory demo
@@ -66,8 +68,11 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 
 bench: build
-	cargo bench --bench core
+	cargo bench --bench core -- compare changesets digests flights
 	cargo bench --bench slices
+
+gate gate-record: build
+	cargo bench --bench core -- $@
 
 clean:
 	cargo clean

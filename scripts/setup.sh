@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the build, the demo and the tests need, and only what is missing.
+# Installs what the build, the demo, the tests and the gate need, and only what is missing.
 # Made for Debian 12; on other systems it says what to install by hand.
 set -euo pipefail
 

@@ -34,7 +34,7 @@ use simulator::shorten::shorten;
 use simulator::timeline;
 
 /// The budget of `make test`.
-const FLEETS: u64 = 60;
+const FLEETS: u64 = 80;
 const STEPS: u64 = 150;
 
 /// Fleets of a long run, one after the other, are of these sizes.
@@ -120,6 +120,8 @@ fn soak() {
 fn faults(reached: &Reached) -> u64 {
     let faults = [
         Met::MessageLost,
+        Met::MessageCutOff,
+        Met::ConnectionBroken,
         Met::MessageRepeated,
         Met::MessageLate,
         Met::ReorderedOnTheWay,

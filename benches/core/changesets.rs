@@ -9,8 +9,9 @@ use rusqlite::types::ValueRef;
 
 use crate::Outcome;
 use crate::clock::time;
-use crate::ratios::{FILL, carry_changes, merge_carried};
+use crate::ratios::{carry_changes, merge_carried};
 use crate::replica::{Key, Replica, Side};
+use crate::report::verdict;
 use crate::settings::Settings;
 use crate::source;
 
@@ -123,14 +124,11 @@ impl Samples {
             let bound = match key {
                 Key::Integer => line.bounds[0],
                 Key::Uuid => line.bounds[1],
+                Key::Composite => f64::INFINITY,
             };
-            let (bound_text, verdict) = match (bound.is_finite(), of / to <= bound) {
-                (false, _) => (String::new(), ""),
-                (true, true) => (format!("{bound}x"), "pass"),
-                (true, false) => (format!("{bound}x"), "MISS"),
-            };
+            let (bound, verdict) = verdict(of / to, bound);
             println!(
-                "| {} | {to:.2} | {of:.2} | {:.2}x | {bound_text} | {verdict} |",
+                "| {} | {to:.2} | {of:.2} | {:.2}x | {bound} | {verdict} |",
                 line.title,
                 of / to
             );
@@ -160,12 +158,12 @@ fn exchange(settings: &Settings, key: Key, source: &Path, samples: &mut Samples)
     let rows = settings.rows as f64;
     let bare = Replica::create(settings, Side::Bare, key, "bare.db")?;
     bare.attach(source, "source")?;
-    samples.add(Measure::Bulk, bare.time(FILL)? / rows);
+    samples.add(Measure::Bulk, bare.time(key.fill())? / rows);
     samples.add(Measure::Hash, time(|| hash(&bare.connection))? / rows);
 
     let origin = Replica::create(settings, Side::Crsql, key, "origin.db")?;
     origin.attach(source, "source")?;
-    origin.run(FILL)?;
+    origin.run(key.fill())?;
     origin.detach("source")?;
     let mut data = Vec::new();
     for (measure, sql) in [
@@ -244,6 +242,7 @@ fn csv_bytes(settings: &Settings, key: Key) -> Outcome<f64> {
         match key {
             Key::Integer => write!(csv, "{}", row.number)?,
             Key::Uuid => write!(csv, "{}", row.uuid)?,
+            Key::Composite => write!(csv, "{},{}", row.place, row.number)?,
         }
         let (name, quantity, price, note) = (row.name, row.quantity, row.price, row.note);
         writeln!(csv, ",{name},{quantity},{price},{note}")?;

@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::Statement;
+use rusqlite::types::ToSql;
+
 use crate::Outcome;
 use crate::clock::time;
-use crate::ratios::{
-    DELETE_ALL, FILL, UPDATE_ALL, in_one_transaction, insert, transaction_rows, update,
-};
+use crate::ratios::{DELETE_ALL, UPDATE_ALL, in_one_transaction, insert, transaction_rows, update};
 use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side};
 use crate::settings::Settings;
 use crate::source::{self, Row};
@@ -43,12 +44,12 @@ fn rung(name: &'static str, triggers: impl Into<String>) -> Rung {
 }
 
 pub fn run(settings: &Settings) -> Outcome<()> {
-    for key in Key::ALL {
+    for key in Key::SINGLE {
         let source = settings.directory.join("source.db");
         source::write(&source, key, 0, settings.rows)?;
         println!("| floors, {} | µs per row | to bare |", key.name());
         println!("|---|---|---|");
-        let bulk = ladder(settings, key, &source, FILL, &insert_rungs())?;
+        let bulk = ladder(settings, key, &source, key.fill(), &insert_rungs())?;
         ladder(settings, key, &source, UPDATE_ALL, &update_rungs())?;
         ladder(settings, key, &source, DELETE_ALL, &delete_rungs())?;
         statements(settings, key, &source)?;
@@ -126,7 +127,7 @@ fn prepare(settings: &Settings, key: Key, source: &Path) -> Outcome<Replica> {
     replica.run(STORAGE)?;
     let shape = match key {
         Key::Integer => "key INTEGER PRIMARY KEY, cl INTEGER, cells BLOB)",
-        Key::Uuid => "key TEXT PRIMARY KEY, cl INTEGER, cells BLOB) WITHOUT ROWID",
+        Key::Uuid | Key::Composite => "key TEXT PRIMARY KEY, cl INTEGER, cells BLOB) WITHOUT ROWID",
     };
     replica.run(&format!("CREATE TABLE records({shape}"))?;
     Ok(replica)
@@ -138,8 +139,8 @@ fn ladder(settings: &Settings, key: Key, source: &Path, sql: &str, rungs: &[Rung
     for _ in 0..settings.repeats {
         for (rung, best) in rungs.iter().zip(&mut best) {
             let replica = prepare(settings, key, source)?;
-            if sql != FILL {
-                replica.run(FILL)?;
+            if sql != key.fill() {
+                replica.run(key.fill())?;
             }
             replica.run(&rung.triggers)?;
             *best = best.min(replica.time(sql)? / settings.rows as f64);
@@ -222,7 +223,7 @@ fn row_ladder(
         for (rung, best) in rungs.iter().zip(&mut best) {
             let replica = prepare(settings, key, source)?;
             if let Transactions::Each = group {
-                replica.run(FILL)?;
+                replica.run(key.fill())?;
             }
             replica.run(&rung.triggers)?;
             let durations = [
@@ -296,7 +297,7 @@ fn exchange(settings: &Settings, key: Key, source: &Path, bulk: f64) -> Outcome<
 
 fn read(settings: &Settings, key: Key, source: &Path, carrier: &PathBuf) -> Outcome<f64> {
     let replica = prepare(settings, key, source)?;
-    replica.run(FILL)?;
+    replica.run(key.fill())?;
     replica.run("INSERT INTO log SELECT 1, number * 4, 0, 1, id FROM source.rows")?;
     replica.checkpoint()?;
     let select = "SELECT 't', key, cid, CASE n WHEN 0 THEN name WHEN 1 THEN quantity WHEN 2 THEN price ELSE note END,
@@ -339,17 +340,25 @@ fn insert_whole(settings: &Settings, key: Key, rows: &[Row]) -> Outcome<f64> {
 fn insert_by_cell(settings: &Settings, key: Key, rows: &[Row]) -> Outcome<f64> {
     let replica = Replica::create(settings, Side::Bare, key, "floor.db")?;
     let connection = &replica.connection;
-    let mut insert = connection.prepare("INSERT INTO t(id, name) VALUES (?, ?)")?;
-    let mut quantity = connection.prepare("UPDATE t SET quantity = ?2 WHERE id = ?1")?;
-    let mut price = connection.prepare("UPDATE t SET price = ?2 WHERE id = ?1")?;
-    let mut note = connection.prepare("UPDATE t SET note = ?2 WHERE id = ?1")?;
+    let mut insert = connection.prepare("INSERT INTO t(name, id) VALUES (?1, ?2)")?;
+    let mut quantity = connection.prepare("UPDATE t SET quantity = ?1 WHERE id = ?2")?;
+    let mut price = connection.prepare("UPDATE t SET price = ?1 WHERE id = ?2")?;
+    let mut note = connection.prepare("UPDATE t SET note = ?1 WHERE id = ?2")?;
     in_one_transaction(&replica, || {
         for row in rows {
-            insert.execute((key.of(row), row.name.as_str()))?;
-            quantity.execute((key.of(row), row.quantity))?;
-            price.execute((key.of(row), row.price))?;
-            note.execute((key.of(row), row.note.as_str()))?;
+            set(&mut insert, key, row, row.name.as_str())?;
+            set(&mut quantity, key, row, row.quantity)?;
+            set(&mut price, key, row, row.price)?;
+            set(&mut note, key, row, row.note.as_str())?;
         }
         Ok(())
     })
+}
+
+/// Runs a statement for one cell: its value and the key of its row.
+fn set(statement: &mut Statement<'_>, key: Key, row: &Row, value: impl ToSql) -> Outcome<()> {
+    statement.raw_bind_parameter(1, value)?;
+    key.bind(statement, 2, row)?;
+    statement.raw_execute()?;
+    Ok(())
 }

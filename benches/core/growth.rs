@@ -6,10 +6,12 @@
 //! whole file on both sides.
 
 use std::ops::Range;
+use std::path::Path;
 
 use crate::Outcome;
 use crate::clock::time;
-use crate::ratios::{FILL, carry_changes, empty_polls, merge_carried, read_changes};
+use crate::plot::{self, Curve, Panel};
+use crate::ratios::{carry_changes, empty_polls, merge_carried, read_changes};
 use crate::replica::{Key, Replica, Side};
 use crate::settings::Settings;
 use crate::source;
@@ -19,7 +21,7 @@ const SIZES: [usize; 6] = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_00
 /// Rows of the batch that is measured at each size.
 const BATCH: usize = 2_000;
 /// Measurements at each size; the fastest counts.
-const REPEATS: usize = 3;
+const REPEATS: usize = 5;
 /// Upper bound of the cost at the largest size over the cost at the smallest, beyond what the bare table does.
 const FLAT: f64 = 1.5;
 /// Live rows on the other table, and tombstones for each.
@@ -41,10 +43,24 @@ const NAMES: [&str; 7] = [
     "empty poll",
 ];
 type Costs = [f64; 7];
-/// What was measured at one size, under its name.
-type Line = (String, Costs);
+/// What is plotted, and in which colour (those of Okabe and Ito, which colour-blind people tell apart).
+const PLOTTED: [(&str, &str); 5] = [
+    ("insert", "#0072B2"),
+    ("update", "#E69F00"),
+    ("delete", "#D55E00"),
+    ("read", "#009E73"),
+    ("merge", "#CC79A7"),
+];
+
+/// What was measured at one size.
+struct Line {
+    name: String,
+    rows: usize,
+    costs: Costs,
+}
 
 pub fn run(settings: &Settings) -> Outcome<()> {
+    let mut panels = Vec::new();
     for key in Key::ALL {
         let bare = grow(settings, Side::Bare, key)?;
         let crsql = grow(settings, Side::Crsql, key)?;
@@ -58,8 +74,41 @@ pub fn run(settings: &Settings) -> Outcome<()> {
             &beside,
         );
         print_verdict(&beside, &[]);
+        panels.push(panel(key, &bare, &crsql));
     }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/growth.svg");
+    plot::write(&path, "Cost per row over the size of the table", &panels)?;
+    println!("Wrote the plot to docs/growth.svg.");
     Ok(())
+}
+
+/// The curves of one kind of key: the batches on the extension's side, and those of the bare table that have a counterpart.
+fn panel(key: Key, bare: &[Line], crsql: &[Line]) -> Panel {
+    let mut curves = Vec::new();
+    for (name, color) in PLOTTED {
+        let Some(index) = NAMES.iter().position(|found| *found == name) else {
+            continue;
+        };
+        for (side, lines, is_dashed) in [("crsql", crsql, false), ("bare", bare, true)] {
+            let points: Vec<(f64, f64)> = lines
+                .iter()
+                .map(|line| (line.rows as f64, line.costs[index]))
+                .filter(|(_, cost)| cost.is_finite())
+                .collect();
+            if !points.is_empty() {
+                curves.push(Curve {
+                    name: format!("{name}, {side}"),
+                    color,
+                    is_dashed,
+                    points,
+                });
+            }
+        }
+    }
+    Panel {
+        title: key.name().to_owned(),
+        curves,
+    }
 }
 
 /// One table that is filled in steps, and the number of rows that it ever took.
@@ -80,7 +129,11 @@ fn grow(settings: &Settings, side: Side, key: Key) -> Outcome<Vec<Line>> {
     {
         let count = size.saturating_sub(grown.rows);
         let fill = grown.fill("t", count)? / count as f64;
-        lines.push((format!("{size} rows"), grown.measure(fill)?));
+        lines.push(Line {
+            name: format!("{size} rows"),
+            rows: size,
+            costs: grown.measure(fill)?,
+        });
     }
     Ok(lines)
 }
@@ -97,7 +150,11 @@ fn beside_tombstones(settings: &Settings, key: Key) -> Outcome<Vec<Line>> {
             .replica
             .run(&format!("DELETE FROM graves WHERE quantity > {SURVIVORS}"))?;
         let fill = grown.fill("t", SIZES[0])? / SIZES[0] as f64;
-        lines.push((format!("{tombstones} tombstones"), grown.measure(fill)?));
+        lines.push(Line {
+            name: format!("{tombstones} tombstones"),
+            rows: SIZES[0],
+            costs: grown.measure(fill)?,
+        });
     }
     Ok(lines)
 }
@@ -118,9 +175,13 @@ impl<'run> Grown<'run> {
     fn fill(&mut self, table: &str, count: usize) -> Outcome<f64> {
         self.attach_rows(self.rows..self.rows + count)?;
         self.rows += count;
-        let duration = self
-            .replica
-            .time(&FILL.replace("INTO t", &format!("INTO {table}")))?;
+        let duration = self.replica.time(
+            &self
+                .replica
+                .key
+                .fill()
+                .replace("INTO t", &format!("INTO {table}")),
+        )?;
         self.replica.detach("source")?;
         Ok(duration)
     }
@@ -137,7 +198,7 @@ impl<'run> Grown<'run> {
         for _ in 0..REPEATS {
             let (insert, read, update, delete) = self.local_batch()?;
             let (merge, poll) = match self.side {
-                Side::Bare => (f64::NAN, f64::NAN),
+                Side::Bare | Side::Changelog | Side::Session => (f64::NAN, f64::NAN),
                 Side::Crsql => (
                     self.merged_batch()?,
                     empty_polls(&self.replica.connection, POLLS)?,
@@ -164,15 +225,15 @@ impl<'run> Grown<'run> {
     fn local_batch(&mut self) -> Outcome<(f64, f64, f64, f64)> {
         self.attach_rows(self.rows..self.rows + BATCH)?;
         self.rows += BATCH;
-        let insert = self.replica.time(FILL)?;
+        let insert = self.replica.time(self.replica.key.fill())?;
         let read = match self.side {
-            Side::Bare => f64::NAN,
+            Side::Bare | Side::Changelog | Side::Session => f64::NAN,
             Side::Crsql => {
                 let since = self.replica.integer("SELECT crsql_db_version()")? - 1;
                 time(|| read_changes(&self.replica.connection, since, BATCH * 4))?
             }
         };
-        let these = "WHERE id IN (SELECT id FROM source.rows)";
+        let these = self.replica.key.among_source();
         let update = self
             .replica
             .time(&format!("UPDATE t SET quantity = quantity + 1 {these}"))?;
@@ -201,7 +262,7 @@ impl<'run> Grown<'run> {
 fn print_growth(title: &str, lines: &[Line]) {
     println!("| {title}: µs per row | {} |", NAMES.join(" | "));
     println!("|---|{}", "---|".repeat(NAMES.len()));
-    for (name, costs) in lines {
+    for Line { name, costs, .. } in lines {
         println!("| {name} | {} |", costs.map(number).join(" | "));
     }
     println!("| growth | {} |", growth(lines).map(times).join(" | "));
@@ -227,8 +288,8 @@ fn print_verdict(lines: &[Line], bare: &[Line]) {
 /// The cost at the last size over the cost at the first.
 fn growth(lines: &[Line]) -> Costs {
     match (lines.first(), lines.last()) {
-        (Some((_, first)), Some((_, last))) => {
-            std::array::from_fn(|index| last[index] / first[index])
+        (Some(first), Some(last)) => {
+            std::array::from_fn(|index| last.costs[index] / first.costs[index])
         }
         _ => [f64::NAN; 7],
     }

@@ -6,12 +6,11 @@ use rusqlite::Connection;
 
 use crate::Outcome;
 use crate::clock::time;
-use crate::replica::{CHANGE_COLUMNS, Key, Replica, Side};
+use crate::replica::{CHANGE_COLUMNS, Database, Key, Replica, Side};
 use crate::report::{Samples, Step};
 use crate::settings::Settings;
 use crate::source::{self, Row};
 
-pub const FILL: &str = "INSERT INTO t SELECT id, name, quantity, price, note FROM source.rows";
 pub const UPDATE_ALL: &str = "UPDATE t SET quantity = quantity + 1";
 pub const DELETE_ALL: &str = "DELETE FROM t WHERE quantity >= 0";
 
@@ -20,45 +19,64 @@ const POINT_KEYS: usize = 64;
 /// Polls, and point SELECTs, timed together.
 const POLLS: usize = 20_000;
 
+/// Measures the core workloads on databases of the given sides, in turn.
+pub fn measure(settings: &Settings, key: Key, sides: &[Side]) -> Outcome<Samples> {
+    let mut samples = Samples::default();
+    let source = settings.directory.join("source.db");
+    source::write(&source, key, 0, settings.rows)?;
+    for _ in 0..settings.repeats {
+        whole_table(settings, key, sides, &source, &mut samples)?;
+        one_by_one(settings, key, sides, &mut samples)?;
+    }
+    poll(settings, key, &mut samples)?;
+    Ok(samples)
+}
+
 pub fn run(settings: &Settings) -> Outcome<()> {
     for key in Key::ALL {
-        let mut samples = Samples::default();
-        let source = settings.directory.join("source.db");
-        source::write(&source, key, 0, settings.rows)?;
-        for _ in 0..settings.repeats {
-            whole_table(settings, key, &source, &mut samples)?;
-            one_by_one(settings, key, &mut samples)?;
-        }
-        poll(settings, key, &mut samples)?;
-        samples.print(key);
+        measure(settings, key, &[Side::Bare, Side::Crsql])?.print(key);
     }
     Ok(())
 }
 
+/// An empty database of each side.
+fn create_all(settings: &Settings, key: Key, sides: &[Side]) -> Outcome<Vec<Replica>> {
+    let create =
+        |side: &Side| Replica::create(settings, *side, key, &format!("{}.db", side.name()));
+    sides.iter().map(create).collect()
+}
+
 /// Statements that touch every row, and what they leave behind.
-fn whole_table(settings: &Settings, key: Key, source: &Path, samples: &mut Samples) -> Outcome<()> {
-    let bare = Replica::create(settings, Side::Bare, key, "bare.db")?;
-    let crsql = Replica::create(settings, Side::Crsql, key, "crsql.db")?;
-    let sides = [(Side::Bare, &bare), (Side::Crsql, &crsql)];
+fn whole_table(
+    settings: &Settings,
+    key: Key,
+    sides: &[Side],
+    source: &Path,
+    samples: &mut Samples,
+) -> Outcome<()> {
+    let replicas = create_all(settings, key, sides)?;
     let rows = settings.rows as f64;
-    for (side, replica) in sides {
+    for replica in &replicas {
         replica.attach(source, "source")?;
-        samples.add(Step::Bulk, side, replica.time(FILL)? / rows);
-        samples.add(Step::BulkSize, side, replica.size_bytes()? as f64 / rows);
+        samples.add(Step::Bulk, replica.side, replica.time(key.fill())? / rows);
+        samples.add(
+            Step::BulkSize,
+            replica.side,
+            replica.size_bytes()? as f64 / rows,
+        );
+        if replica.side == Side::Crsql {
+            let duration = time(|| read_changes(&replica.connection, 0, settings.rows * 4))?;
+            samples.add(Step::ReadAll, Side::Crsql, duration / rows);
+            merge(settings, replica, samples)?;
+        }
     }
-    samples.add(
-        Step::ReadAll,
-        Side::Crsql,
-        time(|| read_changes(&crsql.connection, 0, settings.rows * 4))? / rows,
-    );
-    merge(settings, &crsql, samples)?;
     for (step, sql) in [
         (Step::UpdateAll, UPDATE_ALL),
         (Step::UpdateAllAgain, UPDATE_ALL),
         (Step::DeleteAll, DELETE_ALL),
     ] {
-        for (side, replica) in sides {
-            samples.add(step, side, replica.time(sql)? / rows);
+        for replica in &replicas {
+            samples.add(step, replica.side, replica.time(sql)? / rows);
         }
     }
     Ok(())
@@ -112,7 +130,7 @@ fn merge(settings: &Settings, origin: &Replica, samples: &mut Samples) -> Outcom
 }
 
 /// Writes all changes of a replica to a plain table in a file of its own.
-pub fn carry_changes(settings: &Settings, origin: &Replica) -> Outcome<PathBuf> {
+pub fn carry_changes(settings: &Settings, origin: &Database) -> Outcome<PathBuf> {
     let path = settings.directory.join("changes.db");
     if path.exists() {
         std::fs::remove_file(&path)?;
@@ -128,7 +146,7 @@ pub fn carry_changes(settings: &Settings, origin: &Replica) -> Outcome<PathBuf> 
 }
 
 /// Merges what `carry_changes` wrote and returns the duration in µs.
-pub fn merge_carried(replica: &Replica, carrier: &Path) -> Outcome<f64> {
+pub fn merge_carried(replica: &Database, carrier: &Path) -> Outcome<f64> {
     replica.attach(carrier, "carrier")?;
     let duration = replica.time(&format!(
         "INSERT INTO crsql_changes({CHANGE_COLUMNS}) SELECT {CHANGE_COLUMNS} FROM carrier.changes"
@@ -138,32 +156,41 @@ pub fn merge_carried(replica: &Replica, carrier: &Path) -> Outcome<f64> {
 }
 
 /// Prepared statements for one row each, first inside one transaction, then each in its own.
-fn one_by_one(settings: &Settings, key: Key, samples: &mut Samples) -> Outcome<()> {
-    let bare = Replica::create(settings, Side::Bare, key, "bare.db")?;
-    let crsql = Replica::create(settings, Side::Crsql, key, "crsql.db")?;
-    let sides = [(Side::Bare, &bare), (Side::Crsql, &crsql)];
+fn one_by_one(settings: &Settings, key: Key, sides: &[Side], samples: &mut Samples) -> Outcome<()> {
+    let replicas = create_all(settings, key, sides)?;
     let rows: Vec<Row> = source::rows(0, settings.rows).collect();
     let (more, some) = transaction_rows(settings, &rows);
-    for (side, replica) in sides {
+    for replica in &replicas {
         let duration = in_one_transaction(replica, || insert(replica, &rows))?;
-        samples.add(Step::StatementInsert, side, duration / rows.len() as f64);
-    }
-    for (side, replica) in sides {
-        replica.checkpoint()?;
         samples.add(
-            Step::TransactionInsert,
-            side,
-            time(|| insert(replica, &more))? / more.len() as f64,
+            Step::StatementInsert,
+            replica.side,
+            duration / rows.len() as f64,
         );
     }
-    for (side, replica) in sides {
-        replica.checkpoint()?;
-        let duration = time(|| update(replica, some.iter().copied()))?;
-        samples.add(Step::TransactionUpdate, side, duration / some.len() as f64);
+    for replica in &replicas {
+        let duration = replica.measure(|| insert(replica, &more))?;
+        samples.add(
+            Step::TransactionInsert,
+            replica.side,
+            duration / more.len() as f64,
+        );
     }
-    for (side, replica) in sides {
+    for replica in &replicas {
+        let duration = replica.measure(|| update(replica, some.iter().copied()))?;
+        samples.add(
+            Step::TransactionUpdate,
+            replica.side,
+            duration / some.len() as f64,
+        );
+    }
+    for replica in &replicas {
         let duration = in_one_transaction(replica, || update(replica, rows.iter()))?;
-        samples.add(Step::StatementUpdate, side, duration / rows.len() as f64);
+        samples.add(
+            Step::StatementUpdate,
+            replica.side,
+            duration / rows.len() as f64,
+        );
     }
     Ok(())
 }
@@ -184,8 +211,7 @@ pub fn transaction_rows<'row>(
 }
 
 pub fn in_one_transaction(replica: &Replica, work: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
-    replica.checkpoint()?;
-    time(|| {
+    replica.measure(|| {
         replica.run("BEGIN")?;
         work()?;
         replica.run("COMMIT")
@@ -193,28 +219,28 @@ pub fn in_one_transaction(replica: &Replica, work: impl FnOnce() -> Outcome<()>)
 }
 
 pub fn insert(replica: &Replica, rows: &[Row]) -> Outcome<()> {
-    let mut statement = replica
-        .connection
-        .prepare("INSERT INTO t VALUES (?, ?, ?, ?, ?)")?;
+    let key = replica.key;
+    let mut statement = replica.connection.prepare(&format!(
+        "INSERT INTO t VALUES (?, ?, ?, ?, ?{})",
+        ", ?".repeat(key.width() - 1)
+    ))?;
     for row in rows {
-        let values = (
-            replica.key.of(row),
-            row.name.as_str(),
-            row.quantity,
-            row.price,
-            row.note.as_str(),
-        );
-        statement.execute(values)?;
+        key.bind(&mut statement, 1, row)?;
+        source::bind_values(&mut statement, 1 + key.width(), row)?;
+        statement.raw_execute()?;
     }
     Ok(())
 }
 
 pub fn update<'row>(replica: &Replica, rows: impl Iterator<Item = &'row Row>) -> Outcome<()> {
-    let mut statement = replica
-        .connection
-        .prepare("UPDATE t SET quantity = ? WHERE id = ?")?;
+    let mut statement = replica.connection.prepare(&format!(
+        "UPDATE t SET quantity = ?1 {}",
+        replica.key.is_row(2)
+    ))?;
     for row in rows {
-        statement.execute((row.quantity + 7, replica.key.of(row)))?;
+        statement.raw_bind_parameter(1, row.quantity + 7)?;
+        replica.key.bind(&mut statement, 2, row)?;
+        statement.raw_execute()?;
     }
     Ok(())
 }
@@ -222,20 +248,20 @@ pub fn update<'row>(replica: &Replica, rows: impl Iterator<Item = &'row Row>) ->
 /// Asks a large database for changes newer than the newest, against a look-up of one row in a bare one.
 fn poll(settings: &Settings, key: Key, samples: &mut Samples) -> Outcome<()> {
     let source = settings.directory.join("source.db");
-    source::write(&source, key, 0, settings.poll_rows)?;
+    source::write(&source, key, 0, settings.large_rows)?;
     let bare = Replica::create(settings, Side::Bare, key, "bare.db")?;
     let crsql = Replica::create(settings, Side::Crsql, key, "crsql.db")?;
     for replica in [&bare, &crsql] {
         replica.attach(&source, "source")?;
-        replica.run(FILL)?;
+        replica.run(key.fill())?;
         replica.checkpoint()?;
     }
-    let keys: Vec<Row> = source::rows(settings.poll_rows / 2, POINT_KEYS).collect();
+    let keys: Vec<Row> = source::rows(settings.large_rows / 2, POINT_KEYS).collect();
     for _ in 0..settings.repeats {
         samples.add(
             Step::Poll,
             Side::Bare,
-            point_selects(&bare, &keys)? / POLLS as f64,
+            point_selects(&bare, &keys, POLLS)? / POLLS as f64,
         );
         samples.add(
             Step::Poll,
@@ -246,13 +272,17 @@ fn poll(settings: &Settings, key: Key, samples: &mut Samples) -> Outcome<()> {
     Ok(())
 }
 
-fn point_selects(replica: &Replica, keys: &[Row]) -> Outcome<f64> {
-    let mut statement = replica
-        .connection
-        .prepare("SELECT name, quantity, price, note FROM t WHERE id = ?")?;
+/// Looks some rows up in turn, as often as said, and returns the duration in µs.
+pub fn point_selects(replica: &Replica, keys: &[Row], count: usize) -> Outcome<f64> {
+    let mut statement = replica.connection.prepare(&format!(
+        "SELECT name, quantity, price, note FROM t {}",
+        replica.key.is_row(1)
+    ))?;
     time(|| {
-        for row in keys.iter().cycle().take(POLLS) {
-            if !statement.exists([replica.key.of(row)])? {
+        for row in keys.iter().cycle().take(count) {
+            replica.key.bind(&mut statement, 1, row)?;
+            let found = statement.raw_query().next()?.is_some();
+            if !found {
                 return Err("the point SELECT found no row".into());
             }
         }

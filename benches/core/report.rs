@@ -20,6 +20,11 @@ pub enum Step {
     ReadAll,
     Merge,
     Poll,
+    Make,
+    Shipped,
+    Apply,
+    ApplyAgain,
+    FirstDigest,
 }
 
 /// A workload as the table shows it.
@@ -132,6 +137,33 @@ impl Samples {
         *smallest = smallest.min(value);
     }
 
+    /// One value, not a number if it was not measured.
+    pub fn get(&self, step: Step, side: Side) -> f64 {
+        self.0.get(&(step, side)).copied().unwrap_or(f64::NAN)
+    }
+
+    /// A table of several sides: what the bare one takes, and the others with their ratio to it. What only some of them do
+    /// is compared with what bare SQLite takes for `baseline`.
+    pub fn print_comparison(&self, title: &str, sides: &[Side], lines: &[(Step, &str, Step)]) {
+        let names: Vec<&str> = sides.iter().map(|side| side.name()).collect();
+        println!("| {title} | bare | {} |", names.join(" | "));
+        println!("|---|---|{}", "---|".repeat(sides.len()));
+        for (step, title, baseline) in lines {
+            let Some(bare) = self.0.get(&(*baseline, Side::Bare)) else {
+                continue;
+            };
+            let cells: Vec<String> = sides
+                .iter()
+                .map(|side| match self.0.get(&(*step, *side)) {
+                    Some(value) => format!("{value:.2} ({:.2}x)", value / bare),
+                    None => "-".to_owned(),
+                })
+                .collect();
+            println!("| {title} | {bare:.2} | {} |", cells.join(" | "));
+        }
+        println!();
+    }
+
     /// The table of one kind of key.
     pub fn print(&self, key: Key) {
         println!("| {} | bare µs | crsql µs | ratio | bound | |", key.name());
@@ -145,14 +177,24 @@ impl Samples {
             let bound = match key {
                 Key::Integer => line.bounds[0],
                 Key::Uuid => line.bounds[1],
+                Key::Composite => f64::INFINITY,
             };
-            let ratio = crsql / bare;
-            let verdict = if ratio <= bound { "pass" } else { "MISS" };
+            let (bound, verdict) = verdict(crsql / bare, bound);
             println!(
-                "| {} | {bare:.2} | {crsql:.2} | {ratio:.2}x | {bound}x | {verdict} |",
-                line.title
+                "| {} | {bare:.2} | {crsql:.2} | {:.2}x | {bound} | {verdict} |",
+                line.title,
+                crsql / bare
             );
         }
         println!();
+    }
+}
+
+/// A bound as the tables show it, and whether a ratio keeps it; nothing where there is no bound.
+pub fn verdict(ratio: f64, bound: f64) -> (String, &'static str) {
+    match (bound.is_finite(), ratio <= bound) {
+        (false, _) => (String::new(), ""),
+        (true, true) => (format!("{bound}x"), "pass"),
+        (true, false) => (format!("{bound}x"), "MISS"),
     }
 }

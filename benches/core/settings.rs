@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use crate::Outcome;
+use crate::gate::Mode;
 
 /// One part of the benchmark, chosen by an argument.
 pub enum Group {
@@ -12,11 +13,14 @@ pub enum Group {
     Growth,
     Floors,
     Changesets,
+    Compare,
+    Digests,
+    Flights,
+    Gate(Mode),
 }
 
 /// Sizes and places, equal for both sides of every ratio.
 pub struct Settings {
-    pub groups: Vec<Group>,
     /// The shared object that is loaded.
     pub extension: PathBuf,
     /// Where the databases are made; removed at the end.
@@ -25,8 +29,8 @@ pub struct Settings {
     pub rows: usize,
     /// Transactions of the one-row workloads.
     pub transactions: usize,
-    /// Rows of the table whose changes are polled.
-    pub poll_rows: usize,
+    /// Rows of the table whose changes are polled, and of those whose digests are compared.
+    pub large_rows: usize,
     /// Runs of each workload; the fastest counts.
     pub repeats: usize,
     /// The largest table of the growth group.
@@ -44,12 +48,11 @@ impl Settings {
             None => std::env::temp_dir(),
         };
         Ok(Self {
-            groups: groups_from_arguments()?,
             extension,
-            directory: parent.join(format!("crsql-bench-{}", std::process::id())),
+            directory: parent.join(format!("crsql-bench-{:07}", std::process::id())),
             rows: number("CRSQL_BENCH_ROWS", 100_000)?,
             transactions: number("CRSQL_BENCH_TRANSACTIONS", 4_000)?,
-            poll_rows: number("CRSQL_BENCH_POLL_ROWS", 1_000_000)?,
+            large_rows: number("CRSQL_BENCH_LARGE_ROWS", 1_000_000)?,
             repeats: number("CRSQL_BENCH_REPEATS", 5)?,
             growth_rows: number("CRSQL_BENCH_GROWTH_ROWS", 3_000_000)?,
         })
@@ -59,42 +62,59 @@ impl Settings {
     pub fn describe(&self) -> String {
         format!(
             "SQLite {}, file databases under {}, {}.\n\
-             Rows of 5 columns: key (INTEGER or uuid TEXT), name TEXT, quantity INTEGER, price REAL, note TEXT.\n\
-             {} rows, {} one-row transactions, {} rows when polling, fastest of {} alternating runs, {} time.\n",
+             Rows of 5 columns: key (INTEGER or uuid TEXT; 6 with a composite key), name TEXT, quantity INTEGER, price REAL, note TEXT.\n\
+             {} rows, {} one-row transactions, {} rows where it says a large table, fastest of {} alternating runs, {} time.\n",
             rusqlite::version(),
             self.directory.parent().unwrap_or(&self.directory).display(),
             crate::replica::PRAGMAS,
             self.rows,
             self.transactions,
-            self.poll_rows,
+            self.large_rows,
             self.repeats,
             crate::clock::name(),
         )
     }
 }
 
-fn groups_from_arguments() -> Outcome<Vec<Group>> {
-    let mut groups = Vec::new();
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
-            // What `cargo bench` itself passes to every benchmark.
-            "--bench" => {}
-            "table" => groups.push(Group::Ratios),
-            "growth" => groups.push(Group::Growth),
-            "floors" => groups.push(Group::Floors),
-            "changesets" => groups.push(Group::Changesets),
-            other => {
-                return Err(format!(
-                    "unknown argument {other}: say table, growth, floors or changesets"
-                )
-                .into());
+/// What a process is to do.
+pub enum Request {
+    Groups(Vec<Group>),
+    /// Part of a group that needs a process of its own, which another process of the benchmark starts.
+    Child(Vec<String>),
+}
+
+impl Request {
+    pub fn from_arguments() -> Outcome<Self> {
+        let mut groups = Vec::new();
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                // What `cargo bench` itself passes to every benchmark.
+                "--bench" => {}
+                "table" => groups.push(Group::Ratios),
+                "growth" => groups.push(Group::Growth),
+                "floors" => groups.push(Group::Floors),
+                "changesets" => groups.push(Group::Changesets),
+                "compare" => groups.push(Group::Compare),
+                "digests" => groups.push(Group::Digests),
+                "flights" => groups.push(Group::Flights),
+                "gate" => groups.push(Group::Gate(Mode::Check)),
+                "gate-record" => groups.push(Group::Gate(Mode::Record)),
+                "child" => return Ok(Self::Child(arguments.collect())),
+                other => {
+                    return Err(format!(
+                        "unknown argument {other}: say table, compare, changesets, digests, flights, growth, floors, gate or \
+                         gate-record"
+                    )
+                    .into());
+                }
             }
         }
+        if groups.is_empty() {
+            groups.push(Group::Ratios);
+        }
+        Ok(Self::Groups(groups))
     }
-    if groups.is_empty() {
-        groups.push(Group::Ratios);
-    }
-    Ok(groups)
 }
 
 fn number(variable: &str, default: usize) -> Outcome<usize> {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
 use crate::Outcome;
 use crate::replica::Key;
@@ -13,6 +13,8 @@ use crate::replica::Key;
 pub struct Row {
     pub number: i64,
     pub uuid: String,
+    /// With the number the composite key: the rows belong to a hundred places in turn.
+    pub place: String,
     pub name: String,
     pub quantity: i64,
     pub price: f64,
@@ -51,6 +53,7 @@ pub fn rows(first: usize, count: usize) -> impl Iterator<Item = Row> {
         Row {
             number: number as i64,
             uuid: random.uuid(),
+            place: format!("place {:02}", number % 100),
             name: format!("name {:06x}", random.next() & 0xFF_FFFF),
             quantity: number as i64,
             price: (random.next() % 1_000_000) as f64 / 64.0,
@@ -65,22 +68,34 @@ pub fn write(path: &Path, key: Key, first: usize, count: usize) -> Outcome<()> {
         std::fs::remove_file(path)?;
     }
     let connection = Connection::open(path)?;
-    connection.execute_batch(
+    let key_columns = match key {
+        Key::Integer | Key::Uuid => "id",
+        Key::Composite => "place, id",
+    };
+    connection.execute_batch(&format!(
         "PRAGMA synchronous = OFF;
          BEGIN;
-         CREATE TABLE rows(number INTEGER PRIMARY KEY, id, name, quantity, price, note);",
-    )?;
-    let mut insert = connection.prepare("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)")?;
+         CREATE TABLE rows(number INTEGER PRIMARY KEY, {key_columns}, name, quantity, price, note);"
+    ))?;
+    let mut insert = connection.prepare(&format!(
+        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?{})",
+        ", ?".repeat(key.width() - 1)
+    ))?;
     for row in rows(first, count) {
-        insert.execute((
-            row.number,
-            key.of(&row),
-            row.name.as_str(),
-            row.quantity,
-            row.price,
-            row.note.as_str(),
-        ))?;
+        insert.raw_bind_parameter(1, row.number)?;
+        key.bind(&mut insert, 2, &row)?;
+        bind_values(&mut insert, 2 + key.width(), &row)?;
+        insert.raw_execute()?;
     }
     connection.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+/// Binds the four columns beside the key to the parameters of a statement from the given one on.
+pub fn bind_values(statement: &mut Statement<'_>, first: usize, row: &Row) -> Outcome<()> {
+    statement.raw_bind_parameter(first, row.name.as_str())?;
+    statement.raw_bind_parameter(first + 1, row.quantity)?;
+    statement.raw_bind_parameter(first + 2, row.price)?;
+    statement.raw_bind_parameter(first + 3, row.note.as_str())?;
     Ok(())
 }

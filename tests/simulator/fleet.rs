@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::model::replica::{Replica, SENTINEL, Site};
-use crate::model::statement::{OnConflict, Statement};
+use crate::model::statement::{OnConflict, Statement, Targets};
 use crate::model::table::Table;
 use crate::model::value::{Rule, Value};
 use crate::schedule::exchange::{gives_names_once, summary};
@@ -130,6 +130,7 @@ impl<'a> Fleet<'a> {
                 self.check_books(*replica)
             }
             Operation::Bulk { node, first, rows } => self.bulk(*node, *first, *rows),
+            Operation::Clear { node } => self.clear(*node),
             Operation::Ask {
                 ticket,
                 by,
@@ -219,6 +220,15 @@ impl<'a> Fleet<'a> {
         };
         self.world.write(node, &statement)?;
         self.reached.met(Met::Bulk);
+        self.check(node)
+    }
+
+    fn clear(&mut self, node: usize) -> Outcome {
+        for table in 0..self.model(node).schema.tables.len() {
+            let targets = Targets::All;
+            self.world
+                .write(node, &Statement::Delete { table, targets })?;
+        }
         self.check(node)
     }
 

@@ -18,7 +18,7 @@ macro_rules! met {
 met! {
     RowsArrived, ChangesetArrived, EmptyChangesetArrived, StreamArrived, PartKept, PartsApplied, PartsEndedBySuccessor,
     StreamContinuedInsideTransaction, ConversationBegun, ConversationEnded, ConversationRestarted, RowsInConversation,
-    MessageLost, MessageRepeated, MessageLate, ReorderedOnTheWay, MergeRolledBack, MergeBesideWrite, CursorNotMoved,
+    MessageLost, ConnectionBroken, MessageRepeated, MessageLate, ReorderedOnTheWay, MergeRolledBack, MergeBesideWrite, CursorNotMoved,
     CursorMoved, AnswerForFormerSite, Pushed, Acknowledged, OnlyOfPeerFleet, MeshFleet, HubFleet, ChainFleet,
     LinksCut, PeerAway, PeerReturned, MessageCutOff, MessageKeptForLater, Crashed, CrashedInTransaction, CrashedWithWriteAheadLog, CrashedWithJournal,
     BackedUp, Restored, RestoredWithWritesLost, CopiedBytes, CopiedByVacuum, IdentityReset, IdentityShared, SharedIdentityReported,

@@ -66,6 +66,8 @@ pub enum Operation {
         first: i64,
         rows: usize,
     },
+    /// All rows are deleted, in a transaction for each table.
+    Clear { node: usize },
     /// Asks a peer what is new since the last time.
     Ask {
         ticket: Ticket,
@@ -116,6 +118,8 @@ pub struct Arrival {
     pub seed: u64,
     /// How many of a hundred messages are lost.
     pub loss: usize,
+    /// If the connection breaks: how many arrive before that.
+    pub breaks_after: Option<usize>,
     /// Do copies of the messages stay under way?
     pub is_repeated: bool,
     /// Whether a transaction around each merge is committed; none if there is no transaction.
@@ -131,6 +135,7 @@ impl Arrival {
             ticket,
             seed: 0,
             loss: 0,
+            breaks_after: None,
             is_repeated: false,
             transaction: None,
             statement: None,

@@ -85,6 +85,10 @@ impl Fleet<'_> {
                 max_bytes: 200,
                 level: 0,
             },
+            Carrier::Stream {
+                max_bytes: 1,
+                level: 0,
+            },
         ];
         let carriers = match self.script.filter {
             Filter::OfPeer => &carriers[..2],

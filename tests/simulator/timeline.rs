@@ -93,6 +93,7 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
         met: Vec::new(),
     };
     timeline.run(steps);
+    timeline.operations.truncate(steps);
     Script {
         plan,
         filter,
@@ -111,15 +112,21 @@ fn carriers(random: &mut Random, filter: Filter) -> Vec<Carrier> {
         Form::Rows(3),
         Form::Rows(20),
     ];
+    // What one carrier lacks could be hidden by another one.
+    let is_stream = random.percent(35);
     (0..random.between(1, 4))
         .map(|_| match random.below(100) {
+            _ if is_stream && filter == Filter::Others => Carrier::Stream {
+                max_bytes: *random.pick(&[1, 1, 120, 2_000]),
+                level: 0,
+            },
             0..40 => Carrier::Rows(*random.pick(&forms)),
             _ if filter == Filter::OfPeer => Carrier::Rows(*random.pick(&forms)),
             40..60 => Carrier::Changeset {
                 level: *random.pick(&[0, 3]),
             },
             _ => Carrier::Stream {
-                max_bytes: *random.pick(&[1, 120, 300, 2_000, 1 << 20]),
+                max_bytes: *random.pick(&[1, 1, 120, 300, 2_000, 1 << 20]),
                 level: *random.pick(&[0, 3]),
             },
         })
@@ -179,7 +186,7 @@ impl Timeline {
             }
             Event::Fault => {
                 self.fault();
-                let pause = self.random.between(20, 300);
+                let pause = self.random.between(10, 180);
                 self.at(pause, Event::Fault);
             }
             Event::LinksMended => self.cut = None,
@@ -231,6 +238,10 @@ impl Timeline {
     fn exchange(&mut self, by: usize) {
         let other = self.neighbour(by);
         let carrier = *self.random.pick(&self.carriers);
+        let is_stream = matches!(carrier, Carrier::Stream { .. });
+        if is_stream && self.is_open((by, other)) && self.random.percent(8) {
+            return self.broken_stream(by, other, carrier);
+        }
         self.tickets += 1;
         let ticket = self.tickets;
         let (operation, hops) = match self.random.below(100) {
@@ -279,6 +290,30 @@ impl Timeline {
         }
     }
 
+    /// A stream breaks; before the rest of it is asked for, all that was in it is gone.
+    fn broken_stream(&mut self, by: usize, of: usize, carrier: Carrier) {
+        for breaks_after in [Some(self.random.between(1, 3)), None] {
+            self.tickets += 1;
+            let ticket = self.tickets;
+            let ask = Operation::Ask {
+                ticket,
+                by,
+                of,
+                carrier,
+            };
+            let answer = Arrival {
+                breaks_after,
+                ..Arrival::sound(ticket)
+            };
+            let request = Operation::Arrive(Arrival::sound(ticket));
+            self.operations
+                .extend([ask, request, Operation::Arrive(answer)]);
+            if breaks_after.is_some() {
+                self.operations.push(Operation::Clear { node: of });
+            }
+        }
+    }
+
     fn latency(&mut self) -> Time {
         let longest = self.random.weighted(&[(90, LATENCY), (10, 20 * LATENCY)]);
         self.random.between(1, longest)
@@ -288,11 +323,14 @@ impl Timeline {
         let transaction = self
             .random
             .weighted(&[(60, None), (30, Some(true)), (10, Some(false))]);
+        let breaks = self.random.percent(20);
+        let breaks_after = breaks.then(|| self.random.between(1, 3));
         let is_writing = transaction.is_some() && self.random.percent(30);
         Arrival {
             ticket,
             seed: self.random.next(),
             loss: self.loss,
+            breaks_after,
             is_repeated: self.random.percent(10),
             transaction,
             statement: is_writing.then(|| self.generator.statement()),
@@ -327,12 +365,12 @@ impl Timeline {
             }
             62..74 => self.operations.push(Operation::Backup { node, copying }),
             74..87 if self.loses_files => {
-                let is_reset = self.random.percent(75);
+                let is_reset = self.random.percent(50);
                 self.operations.push(Operation::Restore { node, is_reset });
             }
             87..98 if self.loses_files => {
                 let from = (node + self.random.between(1, self.replicas - 1)) % self.replicas;
-                let is_reset = self.random.percent(70);
+                let is_reset = self.random.percent(50);
                 self.operations.push(Operation::Copy {
                     from,
                     to: node,

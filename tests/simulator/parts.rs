@@ -52,6 +52,14 @@ impl Parts {
         }
         if changeset.part == Part::Whole {
             due.push(changeset.changes.clone());
+            // It also brought the transactions of which only parts were here. Those parts may hold an author more.
+            let span = changeset.after.0 + 1..=changeset.last.0;
+            let is_whole =
+                |place: &&(Site, i64)| place.0 == changeset.site && span.contains(&place.1);
+            let whole: Vec<_> = self.0.keys().filter(is_whole).copied().collect();
+            for kept in whole.iter().filter_map(|place| self.0.remove(place)) {
+                due.extend(kept.into_values().map(|kept| kept.changes));
+            }
             return due;
         }
         let (version, last_seq) = changeset.last;

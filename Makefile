@@ -1,5 +1,7 @@
-# make        installs what is missing, builds dist/crsql.so and shows the demo
-# make test   builds and runs every test
+# make                                      installs what is missing, builds dist/crsql.so and shows the demo
+# make test                                 builds and runs every test
+# make sim SEED=7 STEPS=1000                one simulated fleet of replicas
+# make soak                                 one fleet after the other until it is stopped or one fails; SEED=n is the first
 # make bench                                measures the speed (docs/performance.md)
 # make gate                                 compares instruction counts with benches/gate.txt; make gate-record writes them anew
 # make faults                               the tests of faults inside SQLite, with every fault: hours; CRSQL_FAULTS=100: so many of each kind
@@ -14,7 +16,7 @@ SHELL := /bin/bash
 # Where scripts/setup.sh puts Rust on a machine that has none.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all setup build demo test faults memcheck fuzz lint bench gate gate-record clean
+.PHONY: all setup build demo test sim soak faults memcheck fuzz lint bench gate gate-record clean
 
 all: setup
 	@$(MAKE) --no-print-directory demo
@@ -33,6 +35,15 @@ demo: build
 
 test: build
 	cargo test
+
+SEED ?= 1
+STEPS ?= 300
+
+sim: build
+	CRSQL_SIM_SEED=$(SEED) CRSQL_SIM_STEPS=$(STEPS) cargo test --test simulator simulated -- --nocapture
+
+soak: build
+	CRSQL_SIM_FIRST_SEED=$(SEED) cargo test --test simulator soak -- --ignored --nocapture
 
 faults: build
 	CRSQL_FAULTS=$${CRSQL_FAULTS:-all} cargo test --test faults -- --nocapture

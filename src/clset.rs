@@ -10,7 +10,7 @@ use crate::schema::inspect::DeclaredTable;
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::created::Created;
 use crate::sqlite::query::Query;
-use crate::sqlite::vtab::{Definition, NoRows, Table};
+use crate::sqlite::table::{Definition, NoRows, Table};
 use crate::state::State;
 use std::rc::Rc;
 

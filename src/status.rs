@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::schema::crr::rows_table;
 use crate::sql::{self, Part};
 use crate::sqlite::query::Query;
+use crate::sqlite::table::{Cursor, Definition, Table};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Definition, Table};
 use crate::state::State;
 use std::rc::Rc;
 

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::migrate::{self, session};
 use crate::sqlite::query::Query;
-use crate::sqlite::vtab::{Definition, Lost, NoRows, Table};
+use crate::sqlite::table::{Definition, Lost, NoRows, Table};
 use crate::state::State;
 use std::rc::Rc;
 

@@ -11,6 +11,7 @@ mod damage;
 #[path = "support/sealed.rs"]
 mod sealed;
 
+use crsql::crdt;
 use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
 use crsql::crdt::changeset::{CellWrite, Defect, Origin, Part, Reader, RowHead, Writer};
 use crsql::crdt::value::{Value, ValueRef};

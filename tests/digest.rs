@@ -8,6 +8,10 @@
     reason = "a test fails by panicking"
 )]
 
+/// The pure half of the library, compiled into the test: the library itself would bring a second SQLite along.
+#[path = "../src/crdt/mod.rs"]
+#[allow(dead_code, unused_imports, missing_docs)] // only what seals messages is used here
+mod crdt;
 mod support;
 
 #[path = "support/checks.rs"]

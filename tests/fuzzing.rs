@@ -10,21 +10,23 @@
 
 #[path = "fuzzing/bodies.rs"]
 mod bodies;
-#[allow(dead_code)] // the bodies need the schedules' side of it
 mod model;
-#[allow(dead_code)] // as above
 mod schedule;
 #[path = "support/sealed.rs"]
 mod sealed;
 mod support;
 
+// The schedules name it as a part of their crate.
+use crsql::crdt;
 use std::path::{Path, PathBuf};
 use std::{env, fs, panic};
 
+use crsql::crdt;
 use schedule::random::Random;
 
-/// How many inputs a body gets that takes so many milliseconds for each, about.
+/// How many inputs a body gets.
 const FAST: u64 = 2_000;
+/// As `FAST`, where each takes databases of its own.
 const SLOW: u64 = 300;
 
 const INPUT_BYTES_MAX: usize = 600;

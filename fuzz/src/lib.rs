@@ -2,6 +2,9 @@
 //! of its code runs and AddressSanitizer what it does to memory.
 #![allow(dead_code)] // a target uses its own part
 
+// The schedules name it as a part of their crate.
+use crsql::crdt;
+
 #[path = "../../tests/fuzzing/bodies.rs"]
 pub mod bodies;
 #[path = "../../tests/model/mod.rs"]
@@ -12,3 +15,5 @@ mod schedule;
 mod sealed;
 
 mod support;
+
+use crsql::crdt;

@@ -6,8 +6,8 @@ use crate::crdt::changeset::Part;
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sqlite::query::{Comparison, Query};
+use crate::sqlite::table::{Cursor, Definition, Table};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Definition, Table};
 use crate::state::State;
 use std::rc::Rc;
 
@@ -86,12 +86,31 @@ impl Table for Changesets {
     }
 }
 
+/// When a changeset is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IsTold {
+    /// If there are changes in it
+    IfAny,
+    /// If there are none as well
+    EvenIfEmpty,
+}
+
 impl ChangesetsCursor {
-    fn advance(&mut self) -> Result<()> {
+    fn advance(&mut self, is_told: IsTold) -> Result<()> {
         self.rowid += 1;
         let gathered = gather(&self.state, &self.wanted, self.end)?;
-        self.current = (!gathered.is_empty).then_some(gathered);
+        let is_given = !gathered.is_empty || is_told == IsTold::EvenIfEmpty;
+        self.current = is_given.then_some(gathered);
         Ok(())
+    }
+
+    /// Who goes on inside a transaction must hear that nothing of it is left, to apply the parts that he has. So where the
+    /// log goes on, he gets a changeset although all that is there may be left out.
+    fn first_is_told(&self) -> IsTold {
+        match self.wanted.after {
+            (version, Some(seq)) if self.end > (Position { version, seq }) => IsTold::EvenIfEmpty,
+            _ => IsTold::IfAny,
+        }
     }
 }
 
@@ -112,7 +131,7 @@ impl Cursor for ChangesetsCursor {
         self.rowid = 0;
         match self.end == Position::default() {
             true => Ok(()),
-            false => self.advance(),
+            false => self.advance(self.first_is_told()),
         }
     }
 
@@ -120,7 +139,7 @@ impl Cursor for ChangesetsCursor {
         match self.current.take() {
             Some(current) if !current.is_last => {
                 self.wanted.after = (current.last.version, Some(current.last.seq));
-                self.advance()
+                self.advance(IsTold::IfAny)
             }
             _ => Ok(()),
         }

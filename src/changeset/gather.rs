@@ -93,7 +93,7 @@ pub(super) fn gather(state: &State, wanted: &Wanted, end: Position) -> Result<Ga
     };
     let is_empty = gathering.writer.is_empty();
     let first = gathering.first.unwrap_or(ending.last.version);
-    let continues = after_seq.is_some() && first == after && !is_empty;
+    let continues = after_seq.is_some() && first == after;
     let part = match (ending.is_cut, continues) {
         (true, _) => Part::More,
         (false, true) => Part::Last,

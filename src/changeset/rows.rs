@@ -7,8 +7,8 @@ use crate::crdt::key as packed_key;
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sqlite::query::{Comparison, Query};
+use crate::sqlite::table::{Cursor, Definition, Table};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Definition, Table};
 use std::collections::VecDeque;
 use std::rc::Rc;
 

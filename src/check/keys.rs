@@ -7,8 +7,8 @@ use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::repair::keys::{Fact, KeyScan};
 use crate::sqlite::query::{Comparison, Query};
+use crate::sqlite::table::{Cursor, Definition, Table};
 use crate::sqlite::value::{Arguments, Context};
-use crate::sqlite::vtab::{Cursor, Definition, Table};
 use crate::state::State;
 use std::rc::Rc;
 

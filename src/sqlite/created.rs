@@ -10,7 +10,8 @@
 use super::api::{self, call};
 use super::connection::{Connection, c_text};
 use super::guard::guard;
-use super::vtab::{Definition, Module, Table, disconnect, drop_state, establish, report, table_of};
+use super::table::{Definition, Table};
+use super::vtab::{Module, disconnect, drop_state, establish, report, table_of};
 use crate::error::Result;
 use sqlite_loadable::ext::{sqlite3, sqlite3_module, sqlite3_vtab};
 use std::ffi::{CStr, c_char, c_int, c_void};

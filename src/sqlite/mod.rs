@@ -13,6 +13,7 @@ mod memory;
 pub mod query;
 pub mod scratch;
 pub mod statement;
+pub mod table;
 pub mod triggers;
 pub mod value;
 pub mod vtab;

@@ -271,3 +271,48 @@ fn arguments_are_checked() {
         0
     );
 }
+
+/// The simulator's rule that replicas which have told each other everything are equal led to this: a replica had the first
+/// parts of a transaction and wrote the rows of the others itself. The sender merged that, so that all it had left were changes
+/// of the asking replica, which are left out. It got nothing, and kept the parts for ever.
+#[test]
+fn parts_are_applied_where_the_receiver_itself_overwrote_the_rest() {
+    let (a, b) = (replica(), replica());
+    run(
+        &a,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6)
+         INSERT INTO t SELECT i, 'of a', i FROM n",
+    );
+    let site = |replica: &Connection| -> Vec<u8> {
+        let site = replica.query_row("SELECT crsql_site_id()", [], |row| row.get(0));
+        site.expect("a site id")
+    };
+    let ask = |after: (i64, Option<i64>)| -> Vec<(Vec<u8>, i64, i64)> {
+        a.prepare("SELECT data, last_version, last_seq FROM crsql_changesets(?1, ?2, 1, ?3)")
+            .and_then(|mut stream| {
+                stream
+                    .query_map((after.0, site(&b), after.1), |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                    })?
+                    .collect()
+            })
+            .expect("a stream")
+    };
+    let parts = ask((0, None));
+    for (data, ..) in &parts[..2] {
+        assert_eq!(apply(&b, data).expect("kept"), 0);
+    }
+    let (_, version, seq) = parts[1];
+    run(
+        &b,
+        "INSERT INTO t(id) VALUES (3), (4), (5), (6); UPDATE t SET a = 'of b', b = 'of b'",
+    );
+    apply(&a, &super::changeset(&b, 0)).expect("applied");
+    let rest = ask((version, Some(seq)));
+    assert_eq!(rest.len(), 1, "one that says that nothing is left");
+    assert_eq!(apply(&b, &rest[0].0).expect("applied"), 4);
+    assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+    assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
+    // From there on nothing is new.
+    assert_eq!(ask((rest[0].1, Some(rest[0].2))).len(), 0);
+}

@@ -94,7 +94,15 @@ impl Fleet<'_> {
 
     /// The backup is put in the place of the file, and made a replica of its own; at once, or when somebody notices.
     pub fn restore(&mut self, node: usize, is_reset: bool) -> Outcome {
-        let Some(backup) = self.backups[node].take() else {
+        // If there is none of this replica, another one has bad luck.
+        let count = self.backups.len();
+        let unlucky = (node..node + count).map(|node| node % count);
+        let unlucky = unlucky
+            .into_iter()
+            .find(|node| self.backups[*node].is_some());
+        let Some((node, backup)) =
+            unlucky.and_then(|node| Some((node, self.backups[node].take()?)))
+        else {
             return Ok(());
         };
         self.reached.met(Met::Restored);
@@ -169,13 +177,18 @@ impl Fleet<'_> {
         self.check(node)
     }
 
-    /// Somebody noticed that files share a site id: all but the first of them get their own. Cursors mean nothing by then,
+    /// Somebody noticed that files share a site id: the copies, and all that report it, get their own. Cursors mean nothing by then,
     /// so that everybody is made equal, and all cursors begin there.
     pub fn end_sharing(&mut self, random: &mut Random) -> Outcome {
         if !self.is_tainted {
             return Ok(());
         }
-        for node in std::mem::take(&mut self.sharing) {
+        let reporting = (0..self.stations.len()).filter(|node| self.world.nodes[*node].shares_site);
+        let reporting: Vec<usize> = reporting.collect();
+        for node in std::mem::take(&mut self.sharing)
+            .into_iter()
+            .chain(reporting)
+        {
             if self.world.nodes[node].shares_site {
                 self.reached.met(Met::SharedIdentityReported);
             }
@@ -239,7 +252,7 @@ impl Fleet<'_> {
                 };
                 fleet.world.deliver(to, &delivery, None)?;
                 fleet.heard_everything(to, from);
-                fleet.check(to)?;
+                fleet.check_arrival(to)?;
             }
             Ok(())
         })

@@ -6,8 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::model::replica::{Replica, SENTINEL, Site};
-use crate::model::statement::{OnConflict, Statement};
-use crate::model::value::Value;
+use crate::model::statement::{OnConflict, Statement, Targets};
+use crate::model::table::Table;
+use crate::model::value::{Rule, Value};
 use crate::schedule::exchange::{gives_names_once, summary};
 use crate::schedule::plan::Step;
 use crate::schedule::run::{Outcome, World};
@@ -19,6 +20,9 @@ use super::parts::Parts;
 use super::reach::{Met, Reached};
 use super::script::{Filter, Operation, Script, Ticket, Topology};
 use super::seen::{Author, Seen};
+
+/// Of more changes than these, polls are compared at every eighth step.
+const CHANGES_EACH_STEP: usize = 1_000;
 
 /// What the application on a replica keeps in its file.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +65,7 @@ pub struct Fleet<'a> {
     pub names_mean_one_thing: bool,
     /// The version of each replica when it was checked last.
     versions: Vec<i64>,
+    states_checked: Vec<(i64, usize, bool)>,
     /// Which state has which digest, and the reverse.
     digests: HashMap<(u64, u64), Vec<u8>>,
     states: HashMap<Vec<u8>, (u64, u64)>,
@@ -86,6 +91,9 @@ impl<'a> Fleet<'a> {
             Topology::Hub => Met::HubFleet,
             Topology::Chain => Met::ChainFleet,
         });
+        for what in &script.met {
+            reached.met(*what);
+        }
         if script.filter == Filter::OfPeer {
             reached.met(Met::OnlyOfPeerFleet);
         }
@@ -105,6 +113,7 @@ impl<'a> Fleet<'a> {
             reached,
             files: 0,
             versions: vec![0; count],
+            states_checked: vec![(0, 0, false); count],
             digests: HashMap::new(),
             states: HashMap::new(),
         })
@@ -121,6 +130,7 @@ impl<'a> Fleet<'a> {
                 self.check_books(*replica)
             }
             Operation::Bulk { node, first, rows } => self.bulk(*node, *first, *rows),
+            Operation::Clear { node } => self.clear(*node),
             Operation::Ask {
                 ticket,
                 by,
@@ -180,25 +190,45 @@ impl<'a> Fleet<'a> {
         self.authors
     }
 
-    /// Many rows in one transaction, in the first table that is here.
+    /// Many rows in one transaction, in the first table that takes them.
     fn bulk(&mut self, node: usize, first: i64, rows: usize) -> Outcome {
-        let place = self.model(node).schema.tables.iter().position(|table| {
-            let is_simple = table.has_rowid_alias() && !table.is_strict() && table.cells.len() < 10;
-            table.is_here && is_simple
-        });
-        let Some(place) = place else {
+        let tables = self.model(node).tables();
+        let is_simple = |table: &Table| {
+            let is_blob = table.columns[table.key[0]].rule == Rule::StrictBlob;
+            table.is_here && table.key.len() == 1 && table.cells.len() < 10 && !is_blob
+        };
+        let Some(place) = tables.iter().position(is_simple) else {
             return Ok(());
         };
-        let key = self.model(node).table(place).key.clone();
-        let numbers = (first..).take(rows);
+        let key = tables[place].key.clone();
+        let is_text = matches!(
+            tables[place].columns[key[0]].rule,
+            Rule::Text | Rule::StrictText
+        );
+        let value = |number: i64| match is_text {
+            true => Value::Text(number.to_string()),
+            false => Value::Integer(number),
+        };
         let statement = Statement::Insert {
             table: place,
             columns: key,
-            rows: numbers.map(|number| vec![Value::Integer(number)]).collect(),
+            rows: (first..)
+                .take(rows)
+                .map(|number| vec![value(number)])
+                .collect(),
             conflict: OnConflict::Replace,
         };
         self.world.write(node, &statement)?;
         self.reached.met(Met::Bulk);
+        self.check(node)
+    }
+
+    fn clear(&mut self, node: usize) -> Outcome {
+        for table in 0..self.model(node).schema.tables.len() {
+            let targets = Targets::All;
+            self.world
+                .write(node, &Statement::Delete { table, targets })?;
+        }
         self.check(node)
     }
 
@@ -211,8 +241,31 @@ impl<'a> Fleet<'a> {
         self.check_books(node)
     }
 
+    /// The same, where something arrived. If it was no news, that nothing changed is looked at now and then, and by the next
+    /// check of this replica.
+    pub fn check_arrival(&mut self, node: usize) -> Outcome {
+        let is_same = self.state(node) == self.states_checked[node];
+        let text = "SELECT crsql_db_version()";
+        if is_same && !self.reached.sizes.messages.is_multiple_of(6) {
+            let got = self.database(node).integer(text)?;
+            return match got == self.model(node).db_version() {
+                true => Ok(()),
+                false => Err(format!("{}: no news gave version {got}", self.name(node))),
+            };
+        }
+        self.check(node)
+    }
+
+    /// What any news changes.
+    fn state(&self, node: usize) -> (i64, usize, bool) {
+        let model = self.model(node);
+        let parked = model.schema.parked.len();
+        (model.db_version(), parked, model.has_applied_own)
+    }
+
     /// What must hold beside what the model alone says.
     fn check_books(&mut self, node: usize) -> Outcome {
+        self.states_checked[node] = self.state(node);
         self.reached.sizes.checks += 1;
         let before = self.check_version(node)?;
         self.check_delta(node, before)?;
@@ -256,6 +309,9 @@ impl<'a> Fleet<'a> {
     fn check_delta(&mut self, node: usize, before: i64) -> Outcome {
         let peer = self.site((node + 1) % self.stations.len());
         let all = files::news(self.database(node), 0, Whose::All)?;
+        if all.len() > CHANGES_EACH_STEP && !self.reached.sizes.checks.is_multiple_of(8) {
+            return Ok(());
+        }
         let mut cells = BTreeSet::new();
         for change in &all {
             if !cells.insert((&change.table, &change.pk, &change.cid)) {

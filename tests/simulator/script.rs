@@ -3,6 +3,8 @@
 use crate::model::statement::Statement;
 use crate::schedule::plan::{Form, Plan, Step};
 
+use super::reach::Met;
+
 #[derive(Clone, Debug)]
 pub struct Script {
     /// Replicas, tables and migrations; its own steps are not used.
@@ -10,6 +12,8 @@ pub struct Script {
     pub filter: Filter,
     pub topology: Topology,
     pub operations: Vec<Operation>,
+    /// What happened to the links.
+    pub met: Vec<Met>,
 }
 
 /// What a replica asks of a peer.
@@ -62,6 +66,8 @@ pub enum Operation {
         first: i64,
         rows: usize,
     },
+    /// All rows are deleted, in a transaction for each table.
+    Clear { node: usize },
     /// Asks a peer what is new since the last time.
     Ask {
         ticket: Ticket,
@@ -112,6 +118,8 @@ pub struct Arrival {
     pub seed: u64,
     /// How many of a hundred messages are lost.
     pub loss: usize,
+    /// If the connection breaks: how many arrive before that.
+    pub breaks_after: Option<usize>,
     /// Do copies of the messages stay under way?
     pub is_repeated: bool,
     /// Whether a transaction around each merge is committed; none if there is no transaction.
@@ -127,6 +135,7 @@ impl Arrival {
             ticket,
             seed: 0,
             loss: 0,
+            breaks_after: None,
             is_repeated: false,
             transaction: None,
             statement: None,

@@ -85,12 +85,21 @@ impl Fleet<'_> {
                 max_bytes: 200,
                 level: 0,
             },
+            Carrier::Stream {
+                max_bytes: 1,
+                level: 0,
+            },
         ];
-        let is_of_peer = self.script.filter == Filter::OfPeer;
-        let carriers = if is_of_peer {
-            &carriers[..2]
+        let carriers = match self.script.filter {
+            Filter::OfPeer => &carriers[..2],
+            Filter::Others => &carriers[..],
+        };
+        // One alone must do: another one could hide what it lacks.
+        let alone = [*random.pick(carriers)];
+        let carriers = if random.percent(70) {
+            &alone[..]
         } else {
-            &carriers[..]
+            carriers
         };
         self.rounds(|fleet| {
             for (to, from) in pairs(count) {

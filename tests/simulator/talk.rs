@@ -55,7 +55,7 @@ impl Fleet<'_> {
                 }
             }
         }
-        self.check(to)
+        self.check_arrival(to)
     }
 
     fn answer(

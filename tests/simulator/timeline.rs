@@ -9,6 +9,7 @@ use crate::schedule::generate::{self, Generator};
 use crate::schedule::plan::{Form, Step, Storage};
 use crate::schedule::random::Random;
 
+use super::reach::Met;
 use super::script::{Arrival, Carrier, Copying, Filter, Operation, Script, Ticket, Topology};
 
 /// Virtual milliseconds.
@@ -49,6 +50,7 @@ struct Timeline {
     away: Vec<bool>,
     tickets: Ticket,
     operations: Vec<Operation>,
+    met: Vec<Met>,
 }
 
 /// The script of a seed. A longer one begins like a shorter one.
@@ -72,7 +74,7 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
     };
     let mut timeline = Timeline {
         carriers: carriers(&mut random, filter),
-        is_large: random.percent(15),
+        is_large: random.percent(20),
         // Where everybody tells only what it wrote itself, what a lost file wrote is told by nobody.
         loses_files: filter == Filter::Others && random.percent(80),
         loss: random.weighted(&[(30, 0), (40, 10), (30, 35)]),
@@ -88,13 +90,16 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
         away: vec![false; replicas],
         tickets: 0,
         operations: Vec::new(),
+        met: Vec::new(),
     };
     timeline.run(steps);
+    timeline.operations.truncate(steps);
     Script {
         plan,
         filter,
         topology,
         operations: timeline.operations,
+        met: timeline.met,
     }
 }
 
@@ -107,15 +112,21 @@ fn carriers(random: &mut Random, filter: Filter) -> Vec<Carrier> {
         Form::Rows(3),
         Form::Rows(20),
     ];
+    // What one carrier lacks could be hidden by another one.
+    let is_stream = random.percent(35);
     (0..random.between(1, 4))
         .map(|_| match random.below(100) {
+            _ if is_stream && filter == Filter::Others => Carrier::Stream {
+                max_bytes: *random.pick(&[1, 1, 120, 2_000]),
+                level: 0,
+            },
             0..40 => Carrier::Rows(*random.pick(&forms)),
             _ if filter == Filter::OfPeer => Carrier::Rows(*random.pick(&forms)),
             40..60 => Carrier::Changeset {
                 level: *random.pick(&[0, 3]),
             },
             _ => Carrier::Stream {
-                max_bytes: *random.pick(&[1, 120, 300, 2_000, 1 << 20]),
+                max_bytes: *random.pick(&[1, 1, 120, 300, 2_000, 1 << 20]),
                 level: *random.pick(&[0, 3]),
             },
         })
@@ -135,8 +146,8 @@ impl Timeline {
             self.at(work, Event::Work(node));
             self.at(talk, Event::Talk(node));
         }
-        self.at(400, Event::Fault);
-        self.at(4_000, Event::Settle);
+        self.at(100, Event::Fault);
+        self.at(1_500, Event::Settle);
         while self.operations.len() < steps {
             let Some(Reverse((time, number))) = self.queue.pop() else {
                 return;
@@ -165,29 +176,35 @@ impl Timeline {
                 if self.is_open(link) {
                     self.operations.push(Operation::Arrive(arrival));
                 } else if self.random.percent(30) {
+                    self.met.push(Met::MessageKeptForLater);
                     // It is kept on the way until the link is there again.
                     let delay = self.random.between(200, 1_500);
                     self.at(delay, Event::Arrive(link, arrival));
+                } else {
+                    self.met.push(Met::MessageCutOff);
                 }
             }
             Event::Fault => {
                 self.fault();
-                let pause = self.random.between(50, 700);
+                let pause = self.random.between(10, 180);
                 self.at(pause, Event::Fault);
             }
             Event::LinksMended => self.cut = None,
-            Event::Returned(node) => self.away[node] = false,
+            Event::Returned(node) => {
+                self.met.push(Met::PeerReturned);
+                self.away[node] = false;
+            }
             Event::Settle => {
                 let seed = self.random.next();
                 self.operations.push(Operation::Settle { seed });
-                let pause = self.random.between(2_500, 7_000);
+                let pause = self.random.between(1_000, 5_000);
                 self.at(pause, Event::Settle);
             }
         }
     }
 
     fn work(&mut self, node: usize) {
-        if self.is_large && self.random.percent(2) {
+        if self.is_large && self.random.percent(3) {
             let first = *self.random.pick(&[1_000, 1_200, 5_000]);
             let rows = self.random.between(50, 600);
             self.operations.push(Operation::Bulk { node, first, rows });
@@ -221,6 +238,10 @@ impl Timeline {
     fn exchange(&mut self, by: usize) {
         let other = self.neighbour(by);
         let carrier = *self.random.pick(&self.carriers);
+        let is_stream = matches!(carrier, Carrier::Stream { .. });
+        if is_stream && self.is_open((by, other)) && self.random.percent(8) {
+            return self.broken_stream(by, other, carrier);
+        }
         self.tickets += 1;
         let ticket = self.tickets;
         let (operation, hops) = match self.random.below(100) {
@@ -269,6 +290,30 @@ impl Timeline {
         }
     }
 
+    /// A stream breaks; before the rest of it is asked for, all that was in it is gone.
+    fn broken_stream(&mut self, by: usize, of: usize, carrier: Carrier) {
+        for breaks_after in [Some(self.random.between(1, 3)), None] {
+            self.tickets += 1;
+            let ticket = self.tickets;
+            let ask = Operation::Ask {
+                ticket,
+                by,
+                of,
+                carrier,
+            };
+            let answer = Arrival {
+                breaks_after,
+                ..Arrival::sound(ticket)
+            };
+            let request = Operation::Arrive(Arrival::sound(ticket));
+            self.operations
+                .extend([ask, request, Operation::Arrive(answer)]);
+            if breaks_after.is_some() {
+                self.operations.push(Operation::Clear { node: of });
+            }
+        }
+    }
+
     fn latency(&mut self) -> Time {
         let longest = self.random.weighted(&[(90, LATENCY), (10, 20 * LATENCY)]);
         self.random.between(1, longest)
@@ -278,11 +323,14 @@ impl Timeline {
         let transaction = self
             .random
             .weighted(&[(60, None), (30, Some(true)), (10, Some(false))]);
+        let breaks = self.random.percent(20);
+        let breaks_after = breaks.then(|| self.random.between(1, 3));
         let is_writing = transaction.is_some() && self.random.percent(30);
         Arrival {
             ticket,
             seed: self.random.next(),
             loss: self.loss,
+            breaks_after,
             is_repeated: self.random.percent(10),
             transaction,
             statement: is_writing.then(|| self.generator.statement()),
@@ -296,12 +344,14 @@ impl Timeline {
             0..20 => {
                 let side = (0..self.replicas).map(|_| self.random.percent(50));
                 self.cut = Some(side.collect());
+                self.met.push(Met::LinksCut);
                 let end = self.random.between(200, 2_000);
                 self.at(end, Event::LinksMended);
             }
             20..32 => {
                 self.away[node] = true;
-                let end = self.random.between(1_000, 5_000);
+                self.met.push(Met::PeerAway);
+                let end = self.random.between(500, 3_000);
                 self.at(end, Event::Returned(node));
             }
             32..42 => {
@@ -313,14 +363,14 @@ impl Timeline {
                 let statements = (0..count).map(|_| self.generator.statement()).collect();
                 self.operations.push(Operation::Crash { node, statements });
             }
-            62..80 => self.operations.push(Operation::Backup { node, copying }),
-            80..90 if self.loses_files => {
-                let is_reset = self.random.percent(75);
+            62..74 => self.operations.push(Operation::Backup { node, copying }),
+            74..87 if self.loses_files => {
+                let is_reset = self.random.percent(50);
                 self.operations.push(Operation::Restore { node, is_reset });
             }
-            90..98 if self.loses_files => {
+            87..98 if self.loses_files => {
                 let from = (node + self.random.between(1, self.replicas - 1)) % self.replicas;
-                let is_reset = self.random.percent(70);
+                let is_reset = self.random.percent(50);
                 self.operations.push(Operation::Copy {
                     from,
                     to: node,

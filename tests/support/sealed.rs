@@ -15,7 +15,7 @@ pub fn changeset(bytes: &[u8]) -> Vec<u8> {
 
 /// Puts the right checksum behind a message without one.
 pub fn message(mut body: Vec<u8>) -> Vec<u8> {
-    let check = crsql::crdt::digest::checksum(&body);
+    let check = crate::crdt::digest::checksum(&body);
     body.extend_from_slice(&check);
     body
 }

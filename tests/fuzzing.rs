@@ -18,11 +18,9 @@ mod support;
 
 // The schedules name it as a part of their crate.
 use crsql::crdt;
+use schedule::random::Random;
 use std::path::{Path, PathBuf};
 use std::{env, fs, panic};
-
-use crsql::crdt;
-use schedule::random::Random;
 
 /// How many inputs a body gets.
 const FAST: u64 = 2_000;

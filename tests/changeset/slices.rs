@@ -79,7 +79,7 @@ fn count_commits(connection: &mut Connection, allowed: usize) -> Arc<AtomicUsize
 
 #[test]
 fn others_see_whole_transactions_only_and_progress_between_slices() {
-    let a = origin(100);
+    let a = origin(400);
     let all = changeset(&a, 0);
     let directory = scratch_dir();
     let (mut b, path) = file(&directory, "WAL");
@@ -95,7 +95,7 @@ fn others_see_whole_transactions_only_and_progress_between_slices() {
         false
     };
     b.commit_hook(Some(hook)).expect("a hook");
-    assert_eq!(apply_within(&b, &all, 1), Ok(100 * ROWS * 2));
+    assert_eq!(apply_within(&b, &all, 1), Ok(400 * ROWS * 2));
     b.commit_hook(None::<fn() -> bool>).expect("no hook");
     let seen = seen.lock().expect("not poisoned").clone();
     assert!(seen.len() >= 5, "{} slices", seen.len());
@@ -291,7 +291,7 @@ fn what_precedes_a_refused_row_stays() {
 
 #[test]
 fn a_commit_hook_may_veto_a_slice() {
-    let (a, mut b) = (origin(60), replica());
+    let (a, mut b) = (origin(600), replica());
     let all = changeset(&a, 0);
     count_commits(&mut b, 3);
     let error = apply_within(&b, &all, 1).unwrap_err().to_string();
@@ -308,7 +308,7 @@ fn a_commit_hook_may_veto_a_slice() {
 
 #[test]
 fn an_interrupt_ends_the_slice_that_is_open() {
-    let a = origin(60);
+    let a = origin(300);
     let all = changeset(&a, 0);
     let mut stopped = 0;
     for after in [1, 2, 10, 100, 700, 2000] {

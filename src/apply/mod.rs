@@ -118,7 +118,7 @@ impl Table {
 fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
     let values = crr.key_values(key)?;
     let exists = state.row_exists(crr, &values)?;
-    let (record, is_unwritten) = state.take_clock(crr, key)?;
+    let record = state.find_clock(crr, key)?;
     let was_unknown = record.is_none() && !exists;
     let mut clock = match record {
         Some(clock) => clock,
@@ -136,7 +136,7 @@ fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
         clock,
         exists,
         was_unknown,
-        is_dirty: is_unwritten,
+        is_dirty: state.take_unwritten(crr, key),
         late: Vec::new(),
     })
 }

@@ -112,7 +112,7 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
         bind_blob64, bind_double, bind_int64, bind_null, bind_text64, changes64,
         close_v2,
         column_int64,
-        column_value, create_function_v2, create_module_v2, db_config, declare_vtab,
+        column_value, create_function_v2, create_module_v2, db_config, db_filename, declare_vtab,
         errmsg, extended_errcode, file_control, finalize, free, get_autocommit, last_insert_rowid, malloc64, next_stmt, open_v2, prepare_v3, randomness, reset,
         result_blob64, result_double, result_error, result_error_code, result_int64, result_null,
         result_text64, result_value, set_last_insert_rowid, sql, step, stmt_busy, stmt_readonly, total_changes64, user_data, value_blob, value_bytes,

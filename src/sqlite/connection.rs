@@ -146,6 +146,16 @@ impl Connection {
         }
     }
 
+    /// Whether the main database is a file. In memory it may give way to another one at any time
+    /// (`sqlite3_deserialize`).
+    pub fn is_file(self) -> bool {
+        // SAFETY: the handle is open, the name is a text; the answer is null or a text that is read at once.
+        unsafe {
+            let name = call!(db_filename(self.0, c"main".as_ptr()));
+            !name.is_null() && *name != 0
+        }
+    }
+
     /// Moves whenever a transaction of this or another connection changed the main database; none where SQLite
     /// can't tell. Counts for what this connection reads only while it is in a transaction.
     pub fn data_version(self) -> Option<u32> {

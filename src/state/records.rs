@@ -53,19 +53,12 @@ impl State {
         self.store.clock(crr, key)
     }
 
-    /// As `find_clock`, for a row that will be held: a record that waits to be written leaves the buffer, so
-    /// that it can't be written behind the back of its holder. Says whether it did.
-    pub fn take_clock(&self, crr: &Crr, key: &Key) -> Result<(Option<RowClock>, bool)> {
+    /// Takes the record of a row that will be held out of the buffer, so that it can't be written behind the back of
+    /// its holder; says whether one waited there. The holder has what `find_clock` gave: from here on nothing may fail,
+    /// or the record is lost.
+    pub fn take_unwritten(&self, crr: &Crr, key: &Key) -> bool {
         let taken = self.transaction.borrow_mut().clocks.take(crr.id, key);
-        match taken {
-            Some(Waiting::Clock(clock)) => Ok((Some(*clock), true)),
-            Some(Waiting::Change(change)) => {
-                let stored = self.stored_clock(crr, key)?;
-                let clock = self.changed_clock(crr, key, stored, change)?;
-                Ok((Some(clock), true))
-            }
-            None => Ok((self.find_clock(crr, key)?, false)),
-        }
+        taken.is_some()
     }
 
     /// Writes the records if there are many. Only between rows: nobody may work on a copy of one meanwhile.

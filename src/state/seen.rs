@@ -14,7 +14,7 @@ impl SeenVersion {
     /// The highest committed version, at the start of a transaction that writes to main: only there SQLite has looked
     /// whether others changed the file.
     pub fn get(&self, store: &Store) -> Result<DbVersion> {
-        let state = store.connection.data_version();
+        let state = state_of_file(store);
         if let Some((seen_in, version)) = self.0.get()
             && state == Some(seen_in)
         {
@@ -37,7 +37,13 @@ impl SeenVersion {
             (Some(before), Appended::Until(latest)) => Some(latest.max(before)),
             _ => None,
         };
-        let state = store.connection.data_version();
+        let state = state_of_file(store);
         self.0.set(state.zip(committed));
     }
+}
+
+/// The state of the file. A database in memory has none to go by: another that takes its place counts its states anew.
+fn state_of_file(store: &Store) -> Option<u32> {
+    let connection = store.connection;
+    connection.is_file().then(|| connection.data_version())?
 }

@@ -122,6 +122,22 @@ fn a_cell_at_its_last_version_can_be_begun_anew() {
 }
 
 #[test]
+fn a_merge_into_a_row_with_a_refused_write_does_not_hide_the_refusal() {
+    let here = replica();
+    merge(&here, &[change(1, "a", LAST, 1)]);
+    let before = changes(&here, 0);
+    exec(&here, "BEGIN; UPDATE t SET a = 'one more'");
+    // The refusal may come with any of these statements, and the second time as the first.
+    for version in [8, 9] {
+        let _ = try_merge(&here, &[change(1, "b", version, 1)]);
+    }
+    assert_eq!(refusal(&here, "COMMIT"), OF_CELL);
+    assert!(here.is_autocommit(), "nothing of the transaction is left");
+    assert_eq!(changes(&here, 0), before);
+    assert_accepted(&here, "after the refusal");
+}
+
+#[test]
 fn a_row_at_its_last_causal_length_can_be_deleted() {
     let of_row = |key: i64| {
         format!(

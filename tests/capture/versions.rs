@@ -118,3 +118,36 @@ fn versions_of_a_table_that_is_ordinary_again_do_not_come_back() {
     );
     assert_eq!(write(&origin), 5);
 }
+
+#[test]
+fn another_database_that_takes_the_place_of_this_one_in_memory_has_its_own_versions() {
+    let mut origin = open_memory();
+    create_crr(&origin, "t", TABLE);
+    exec(&origin, "CREATE TABLE plain(a)");
+    let image =
+        |connection: &mut Connection| connection.serialize("main").expect("its bytes").to_vec();
+    write(&origin);
+    let early = image(&mut origin);
+    let latest = (0..20).map(|_| write(&origin)).max().expect("versions");
+    let late = image(&mut origin);
+    let become_that = |connection: &mut Connection, image: &[u8]| {
+        connection
+            .deserialize_read_exact("main", image, image.len(), false)
+            .expect("take its place");
+    };
+    // How often a database in memory was written says nothing about which one it is.
+    for writes in 0..4 {
+        let mut connection = open_memory();
+        become_that(&mut connection, &early);
+        write(&connection);
+        become_that(&mut connection, &late);
+        for _ in 0..writes {
+            exec(&connection, "INSERT INTO plain VALUES (1)");
+        }
+        assert_eq!(
+            write(&connection),
+            latest + 1,
+            "after {writes} other writes"
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! Large changesets insert new rows several at a time. What comes of it is what comes of one row after the other.
 
 use super::{apply, changeset, number, replica_of, rows, run, support};
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 const TABLES: &str = "
     CREATE TABLE t(id INTEGER PRIMARY KEY NOT NULL, a, b);
@@ -96,7 +96,15 @@ fn batches_do_what_single_rows_do() {
 /// A row that a constraint refuses in the middle of many undoes all, and says why as it would alone.
 #[test]
 fn a_refused_row_among_many_undoes_all() {
-    let declared = "CREATE TABLE s(k INTEGER PRIMARY KEY NOT NULL, v INTEGER, w)";
+    // Where the key is the rowid, rows are inserted one by one.
+    for key in ["INTEGER", "TEXT"] {
+        refuse_a_row_among_many(key);
+    }
+}
+
+fn refuse_a_row_among_many(key: &str) {
+    let table = format!("CREATE TABLE s(k {key} PRIMARY KEY NOT NULL, v INTEGER");
+    let declared = format!("{table}, w)");
     let a = replica_of(&format!("{declared}; SELECT crsql_as_crr('s')"));
     run(
         &a,
@@ -104,21 +112,21 @@ fn a_refused_row_among_many_undoes_all() {
          INSERT INTO s SELECT i, iif(i = 2007, 'text', i), i / 2 FROM n",
     );
     let all = changeset(&a, 0);
-    for (schema, expected) in [
+    for (rest, expected) in [
         (
-            "CREATE TABLE s(k INTEGER PRIMARY KEY NOT NULL, v INTEGER, w INTEGER) STRICT",
+            ", w INTEGER) STRICT",
             "merging into table \"s\": cannot store TEXT value in INTEGER column s.v",
         ),
         (
-            "CREATE TABLE s(k INTEGER PRIMARY KEY NOT NULL, v INTEGER CHECK (typeof(v) <> 'text'), w)",
+            " CHECK (typeof(v) <> 'text'), w)",
             "merging into table \"s\": CHECK constraint failed: typeof(v) <> 'text'",
         ),
         (
-            "CREATE TABLE s(k INTEGER PRIMARY KEY NOT NULL, v INTEGER, w CHECK (w < 1000))",
+            ", w CHECK (w < 1000))",
             "merging into table \"s\": CHECK constraint failed: w < 1000",
         ),
     ] {
-        let b = replica_of(&format!("{schema}; SELECT crsql_as_crr('s')"));
+        let b = replica_of(&format!("{table}{rest}; SELECT crsql_as_crr('s')"));
         run(&b, "INSERT INTO s VALUES (0, 0, 0)");
         let before = rows(&b, "SELECT * FROM s, crsql_changes");
         let error = apply(&b, &all).unwrap_err().to_string();
@@ -139,5 +147,26 @@ fn a_refused_row_among_many_undoes_all() {
     run(&b, "DROP INDEX later; CREATE UNIQUE INDEX later ON s(k, w)");
     apply(&b, &all).expect("applied");
     assert_eq!(rows(&b, "SELECT * FROM s"), rows(&a, "SELECT * FROM s"));
+    assert_eq!(rows(&b, "SELECT * FROM crsql_check"), [""; 0]);
+}
+
+/// An application may allow less than the statement of a batch needs.
+#[test]
+fn lowered_limits_lead_to_single_rows() {
+    let declared = "CREATE TABLE u(k TEXT PRIMARY KEY NOT NULL, v, w); SELECT crsql_as_crr('u')";
+    let a = replica_of(declared);
+    run(
+        &a,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+         INSERT INTO u SELECT 'key ' || i, i, -i FROM n",
+    );
+    let all = changeset(&a, 0);
+    let b = replica_of(declared);
+    // SAFETY: the connection is open.
+    unsafe {
+        ffi::sqlite3_limit(b.handle(), ffi::SQLITE_LIMIT_VARIABLE_NUMBER, 47);
+    }
+    assert_eq!(apply(&b, &all), Ok(6000));
+    assert_eq!(rows(&b, "SELECT * FROM u"), rows(&a, "SELECT * FROM u"));
     assert_eq!(rows(&b, "SELECT * FROM crsql_check"), [""; 0]);
 }

@@ -199,7 +199,15 @@ impl Merging<'_> {
         let connection = self.state.store.connection;
         let insert: &mut Statement = match &mut target.batch {
             Some(insert) => insert,
-            none => none.insert(connection.prepare_persistent(&insert_sql(&crr, rows.len()))?),
+            none => match connection.prepare_persistent(&insert_sql(&crr, rows.len())) {
+                Ok(insert) => none.insert(insert),
+                // The application may have lowered the limits of SQLite so far that only single rows fit.
+                Err(error) if error.is_about_statement() => {
+                    target.is_refusing_batches = true;
+                    return Ok(0);
+                }
+                Err(error) => return Err(error),
+            },
         };
         let views = rows
             .iter()

@@ -43,6 +43,8 @@ struct Target {
     rows: Option<RowFinder>,
     /// Inserts several rows
     batch: Option<Statement>,
+    /// Whether SQLite does not compile that statement
+    is_refusing_batches: bool,
 }
 
 impl Target {
@@ -50,7 +52,8 @@ impl Target {
     /// there, and applying again is to cost no more than half of it.
     fn takes_batches(&self) -> bool {
         let is_fitting = |crr: &Rc<Crr>| !crr.is_rowid_keyed && !crr.has_late();
-        self.is_whole && self.expects_new && self.crr.as_ref().is_some_and(is_fitting)
+        let is_likely = self.is_whole && self.expects_new && !self.is_refusing_batches;
+        is_likely && self.crr.as_ref().is_some_and(is_fitting)
     }
 }
 
@@ -224,6 +227,7 @@ impl<'s> Merging<'s> {
                 .map(|crr| RowFinder::new(self.state.store.connection, crr)),
             crr,
             batch: None,
+            is_refusing_batches: false,
         })
     }
 

@@ -10,7 +10,7 @@ pub struct SentRow {
     pub pk: Vec<u8>,
     pub cl: i64,
     pub site: Vec<u8>,
-    /// Column, version, site and value.
+    /// Column, version, site and value, author by author: the order in which they are merged.
     pub cells: Vec<(String, i64, Vec<u8>, Value)>,
 }
 
@@ -65,12 +65,15 @@ fn table_rows(reader: &mut Reader<'_>, rows: &mut Vec<SentRow>) -> Option<()> {
         let pk = reader.bytes()?;
         let cl = reader.number()? as i64;
         let site = sites.get(reader.number()? as usize)?.clone();
-        let cells = reader.list(|reader| {
+        let mut cells = reader.list(|reader| {
             let column = columns.get(reader.number()? as usize)?.clone();
             let version = reader.number()? as i64;
-            let site = sites.get(reader.number()? as usize)?.clone();
-            Some((column, version, site, reader.value()?))
+            let author = reader.number()? as usize;
+            let cell = (column, version, sites.get(author)?.clone(), reader.value()?);
+            Some((author, cell))
         })?;
+        cells.sort_by_key(|(author, _)| *author);
+        let cells = cells.into_iter().map(|(_, cell)| cell).collect();
         rows.push(SentRow {
             table: table.clone(),
             pk,

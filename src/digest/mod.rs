@@ -30,7 +30,11 @@ pub fn digest(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 
 fn database(state: &State) -> Result<Digest> {
     state.flush_keeping_rowid()?;
-    if let Some(current) = state.or_empty(|| upkeep::current(state))? {
+    if let Some(seen) = state.seen_digest()? {
+        return Ok(seen);
+    }
+    let current = || state.or_empty(|| upkeep::current(state));
+    if let Some(current) = state.read_digest(current, |current| current.digest)? {
         return Ok(current.digest);
     }
     if try_store(state)?

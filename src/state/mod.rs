@@ -23,6 +23,7 @@ pub mod transaction;
 pub use held::HeldRow;
 
 use crate::crdt::change::TableId;
+use crate::crdt::digest::Digest;
 use crate::crdt::value::ValueRef;
 use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
@@ -31,7 +32,7 @@ use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
 use crate::unique::Unique;
-use seen::SeenVersion;
+use seen::{SeenDigest, SeenVersion};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tables::Tables;
@@ -77,6 +78,7 @@ pub struct State {
     quiet_temp_since: Cell<Option<u64>>,
     tables: RefCell<Tables>,
     seen_version: SeenVersion,
+    seen_digest: SeenDigest,
     transaction: RefCell<Transaction>,
     on_drop: fn(Connection),
 }
@@ -102,6 +104,7 @@ impl State {
             quiet_temp_since: Cell::new(None),
             tables: RefCell::default(),
             seen_version: SeenVersion::default(),
+            seen_digest: SeenDigest::default(),
             transaction: RefCell::default(),
             on_drop,
         }
@@ -358,6 +361,20 @@ impl State {
         let is_quiet = is_enlisted && !is_written;
         self.quiet_temp_since.set(is_quiet.then_some(self.epoch()));
         Ok(has_other_triggers)
+    }
+
+    /// The digest of the database, if it was asked for and nobody changed the file since.
+    pub fn seen_digest(&self) -> Result<Option<Digest>> {
+        self.seen_digest.get(&self.store)
+    }
+
+    /// Reads the digest of the database, to be remembered until somebody changes the file.
+    pub fn read_digest<T>(
+        &self,
+        read: impl FnOnce() -> Result<Option<T>>,
+        digest: impl FnOnce(&T) -> Digest,
+    ) -> Result<Option<T>> {
+        self.seen_digest.read(&self.store, read, digest)
     }
 
     /// The version of the schema if a digest was ever asked for, so that there are trees to keep right.

@@ -1,6 +1,7 @@
-//! The highest version in the file, for as long as nobody changes the file.
+//! The highest version in the file, and its digest, for as long as nobody changes the file.
 
 use crate::crdt::change::DbVersion;
+use crate::crdt::digest::Digest;
 use crate::error::Result;
 use crate::store::Store;
 use crate::store::log::Appended;
@@ -40,6 +41,44 @@ impl SeenVersion {
         let state = state_of_file(store);
         self.0.set(state.zip(committed));
     }
+}
+
+/// A digest, and the state of the file that it was read from.
+#[derive(Debug, Default)]
+pub struct SeenDigest(Cell<Option<(u32, Digest)>>);
+
+impl SeenDigest {
+    /// The digest, if the file is still as it was.
+    pub fn get(&self, store: &Store) -> Result<Option<Digest>> {
+        let Some((seen_in, digest)) = self.0.get() else {
+            return Ok(None);
+        };
+        let is_same = state_now(store)? == Some(seen_in);
+        Ok(is_same.then_some(digest))
+    }
+
+    /// Reads the digest, and takes note of it if the file is in one state for all that is read.
+    pub fn read<T>(
+        &self,
+        store: &Store,
+        read: impl FnOnce() -> Result<Option<T>>,
+        digest: impl FnOnce(&T) -> Digest,
+    ) -> Result<Option<T>> {
+        let before = state_now(store)?;
+        let found = read()?;
+        let is_same = before.is_some() && state_of_file(store) == before;
+        let found_then = found.as_ref().filter(|_| is_same).map(digest);
+        self.0.set(before.zip(found_then));
+        Ok(found)
+    }
+}
+
+/// The state that the file is in now; none while this connection changes it.
+fn state_now(store: &Store) -> Result<Option<u32>> {
+    if store.connection.is_writing(c"main") {
+        return Ok(None);
+    }
+    Ok(store.while_reading(|| state_of_file(store))?.flatten())
 }
 
 /// The state of the file. A database in memory has none to go by: another that takes its place counts its states anew.

@@ -168,6 +168,11 @@ impl Store {
         self.version(Slot::SchemaVersion)
     }
 
+    /// Does something in a transaction that reads, for which SQLite looks whether others changed the file.
+    pub fn while_reading<T>(&self, work: impl FnOnce() -> T) -> Result<Option<T>> {
+        self.with(Slot::SchemaVersion, |pragma| pragma.first([], |_| work()))
+    }
+
     /// Moves with every change of the temporary schema.
     pub fn temp_version(&self) -> Result<i64> {
         self.version(Slot::TempVersion)

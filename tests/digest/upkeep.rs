@@ -246,6 +246,53 @@ fn an_unchanged_database_is_not_looked_at_again() {
     assert_current(&connection, "written by another connection");
 }
 
+/// A connection remembers the digest; whoever changes the file, and however, it hears of that.
+#[test]
+fn no_connection_remembers_a_digest_that_is_past() {
+    let mut random = Random::new(11);
+    for journal in ["WAL", "DELETE", "TRUNCATE", "PERSIST"] {
+        let directory = scratch_dir();
+        let path = directory.join("a.db");
+        let connections = [open(&path), open(&path), open(&path)];
+        exec(&connections[0], &format!("PRAGMA journal_mode = {journal}"));
+        create(&connections[0]);
+        for round in 0..60 {
+            let writer = &connections[random.below(2)];
+            match random.below(8) {
+                0 => {
+                    let reader = &connections[2];
+                    exec(reader, "BEGIN");
+                    let before = digest(reader);
+                    if journal == "WAL" {
+                        exec(writer, &write(&mut random, 40));
+                    }
+                    assert_eq!(digest(reader), before, "{journal}, {round}: its snapshot");
+                    exec(reader, "COMMIT");
+                }
+                1 => {
+                    exec(writer, "BEGIN");
+                    exec(writer, &write(&mut random, 40));
+                    let before = digest(writer);
+                    exec(writer, "INSERT INTO tag VALUES (randomblob(16))");
+                    assert_ne!(digest(writer), before, "{journal}, {round}");
+                    exec(writer, "ROLLBACK");
+                }
+                2 => exec(writer, "VACUUM"),
+                3 => exec(
+                    writer,
+                    "ALTER TABLE num ADD COLUMN late; INSERT OR REPLACE INTO num (id, late) VALUES (1, random()); \
+                                   SELECT crsql_begin_alter('num'); ALTER TABLE num DROP COLUMN late; SELECT crsql_commit_alter('num')",
+                ),
+                _ => step(&mut random, writer, 40),
+            }
+            let expected = digest(&open(&path));
+            for connection in connections.iter().chain(&connections) {
+                assert_eq!(digest(connection), expected, "{journal}, {round}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_connection_that_cannot_write_computes_the_digest() {
     let directory = scratch_dir();

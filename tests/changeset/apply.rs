@@ -1,5 +1,6 @@
 //! Applying changesets.
 
+use super::support::{changes, merge};
 use super::{apply, changeset, number, replica, replica_of, rows, run, stream};
 
 #[test]
@@ -374,4 +375,38 @@ fn what_a_changeset_says_of_itself_is_true() {
         ["2", "3"].map(String::from)
     );
     assert_eq!(info("$.tables[0].table"), "t");
+}
+
+/// A migration gave the name of a dropped column to another one: the changes of peers without it have both names.
+#[test]
+fn a_row_with_a_name_of_today_and_a_former_name_of_one_column_is_merged_as_by_rows() {
+    for (a, b) in [("1", "2"), ("2", "1"), ("NULL", "'x'"), ("'x'", "NULL")] {
+        let origin = replica();
+        run(&origin, &format!("INSERT INTO t VALUES (1, {a}, {b})"));
+        let migrated = || {
+            let to = replica();
+            run(
+                &to,
+                "SELECT crsql_begin_alter('t'); ALTER TABLE t DROP COLUMN a; ALTER TABLE t RENAME COLUMN b TO a;
+                 SELECT crsql_commit_alter('t')",
+            );
+            to
+        };
+        let (by_changeset, by_rows) = (migrated(), migrated());
+        apply(&by_changeset, &changeset(&origin, 0)).expect("applied");
+        merge(&by_rows, &changes(&origin, 0));
+        let found = rows(&by_rows, "SELECT quote(a) FROM t");
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            rows(&by_changeset, "SELECT quote(a) FROM t"),
+            found,
+            "{a}, {b}"
+        );
+        assert_eq!(
+            rows(&by_changeset, "SELECT crsql_digest()"),
+            rows(&by_rows, "SELECT crsql_digest()"),
+            "{a}, {b}"
+        );
+        assert_eq!(rows(&by_changeset, "SELECT * FROM crsql_check"), [""; 0]);
+    }
 }

@@ -382,9 +382,12 @@ impl<'s> Merging<'s> {
                 self.state.settle();
                 Ok(())
             }
-            Received::Change(_) => Err(Error::Internal(
-                "a change of a known column was to be parked".to_owned(),
-            )),
+            // Under a former name, of a column whose name of today stands in the same row.
+            Received::Change(change) => {
+                self.won += i64::from(merge_change(self.state, &change)? > 0);
+                self.state.settle();
+                Ok(())
+            }
         }
     }
 

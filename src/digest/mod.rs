@@ -30,12 +30,12 @@ pub fn digest(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 
 fn database(state: &State) -> Result<Digest> {
     state.flush_keeping_rowid()?;
-    if let Some(seen) = state.seen_digest()? {
-        return Ok(seen);
-    }
-    let current = || state.or_empty(|| upkeep::current(state));
-    if let Some(current) = state.read_digest(current, |current| current.digest)? {
-        return Ok(current.digest);
+    let current = || {
+        let current = state.or_empty(|| upkeep::current(state))?;
+        Ok(current.map(|current| current.digest))
+    };
+    if let Some(current) = state.seen_digest(current)? {
+        return Ok(current);
     }
     if try_store(state)?
         && let Some(stored) = state.store.digest_state()?

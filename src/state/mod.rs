@@ -363,18 +363,12 @@ impl State {
         Ok(has_other_triggers)
     }
 
-    /// The digest of the database, if it was asked for and nobody changed the file since.
-    pub fn seen_digest(&self) -> Result<Option<Digest>> {
-        self.seen_digest.get(&self.store)
-    }
-
-    /// Reads the digest of the database, to be remembered until somebody changes the file.
-    pub fn read_digest<T>(
+    /// The digest of the database as `read` finds it, or found it if nobody changed the file since.
+    pub fn seen_digest(
         &self,
-        read: impl FnOnce() -> Result<Option<T>>,
-        digest: impl FnOnce(&T) -> Digest,
-    ) -> Result<Option<T>> {
-        self.seen_digest.read(&self.store, read, digest)
+        read: impl FnOnce() -> Result<Option<Digest>>,
+    ) -> Result<Option<Digest>> {
+        self.seen_digest.get(&self.store, read)
     }
 
     /// The version of the schema if a digest was ever asked for, so that there are trees to keep right.

@@ -48,27 +48,22 @@ impl SeenVersion {
 pub struct SeenDigest(Cell<Option<(u32, Digest)>>);
 
 impl SeenDigest {
-    /// The digest, if the file is still as it was.
-    pub fn get(&self, store: &Store) -> Result<Option<Digest>> {
-        let Some((seen_in, digest)) = self.0.get() else {
-            return Ok(None);
-        };
-        let is_same = state_now(store)? == Some(seen_in);
-        Ok(is_same.then_some(digest))
-    }
-
-    /// Reads the digest, and takes note of it if the file is in one state for all that is read.
-    pub fn read<T>(
+    /// The digest if the file is still as it was, else what `read` finds, to be remembered if the file is in one state for
+    /// all that is read.
+    pub fn get(
         &self,
         store: &Store,
-        read: impl FnOnce() -> Result<Option<T>>,
-        digest: impl FnOnce(&T) -> Digest,
-    ) -> Result<Option<T>> {
-        let before = state_now(store)?;
+        read: impl FnOnce() -> Result<Option<Digest>>,
+    ) -> Result<Option<Digest>> {
+        let state = state_now(store)?;
+        if let Some((seen_in, digest)) = self.0.get()
+            && state == Some(seen_in)
+        {
+            return Ok(Some(digest));
+        }
         let found = read()?;
-        let is_same = before.is_some() && state_of_file(store) == before;
-        let found_then = found.as_ref().filter(|_| is_same).map(digest);
-        self.0.set(before.zip(found_then));
+        let is_same = state_of_file(store) == state;
+        self.0.set(state.zip(found).filter(|_| is_same));
         Ok(found)
     }
 }

@@ -31,19 +31,6 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use support::{Change, changes, open_memory};
 
-/// The columns of `crsql_changes`, in their order.
-const COLUMNS: [&str; 9] = [
-    "table",
-    "pk",
-    "cid",
-    "val",
-    "col_version",
-    "db_version",
-    "site_id",
-    "cl",
-    "seq",
-];
-
 /// A row for `crsql_changes`.
 type Row = [Value; 9];
 

@@ -27,7 +27,7 @@ mod functions;
 
 use checks::{check, content, create_crr, exec, one, refusal, rows};
 use rusqlite::Connection;
-use support::{changes, open_memory};
+use support::{COLUMNS, changes, open_memory};
 
 /// A replicated table with something of everything, one row of it, and the row's change.
 fn prepared() -> Connection {
@@ -53,17 +53,6 @@ fn prepared() -> Connection {
 
 /// An INSERT of one change: that of `t`, row 1, column a, but for the columns given.
 fn insert(replaced: &[(&str, &str)]) -> String {
-    let columns = [
-        "table",
-        "pk",
-        "cid",
-        "val",
-        "col_version",
-        "db_version",
-        "site_id",
-        "cl",
-        "seq",
-    ];
     let mut values = [
         "'t'",
         "x'010901'",
@@ -76,7 +65,7 @@ fn insert(replaced: &[(&str, &str)]) -> String {
         "0",
     ];
     for (column, value) in replaced {
-        let index = columns
+        let index = COLUMNS
             .iter()
             .position(|name| name == column)
             .expect("a column of crsql_changes");

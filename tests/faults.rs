@@ -24,6 +24,8 @@ mod allocator;
 mod authorizer;
 #[path = "faults/busy.rs"]
 mod busy;
+#[path = "faults/counter.rs"]
+mod counter;
 #[path = "faults/disk.rs"]
 mod disk;
 #[path = "faults/interrupt.rs"]

@@ -2,7 +2,8 @@
 
 use rusqlite::types::Value;
 
-use crate::{COLUMNS, Row};
+use crate::Row;
+use crate::support::COLUMNS;
 
 /// What becomes of a change.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,8 @@
 use crate::checks::{check_partial, exec, one, text_of};
 use crate::corpus::{bases, few_for_column, for_column};
 use crate::fate::{Fate, fate};
-use crate::{COLUMNS, OWN_ROW, Row, State, TABLES, assert_intact, insert, prepared, state};
+use crate::support::COLUMNS;
+use crate::{OWN_ROW, Row, State, TABLES, assert_intact, insert, prepared, state};
 use rusqlite::Connection;
 
 fn parked(connection: &Connection) -> i64 {

@@ -1,52 +1,30 @@
 //! An authorizer of the application that refuses.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use rusqlite::ffi;
 use rusqlite::hooks::{AuthContext, Authorization};
 
+use super::counter::Counter;
 use super::run::{Fault, MODES, Rig, survey, survey_regardless};
 
 /// The n-th action that SQLite asks for is denied.
-pub struct Denial {
-    pub is_lasting: bool,
-    seen: Arc<AtomicU64>,
-    fired: Arc<AtomicU64>,
-}
+pub struct Denial(Counter);
 
 impl Denial {
     pub fn new(is_lasting: bool) -> Denial {
-        Denial {
-            is_lasting,
-            seen: Arc::default(),
-            fired: Arc::default(),
-        }
+        Denial(Counter::new(is_lasting))
     }
 }
 
 impl Fault for Denial {
     fn name(&self) -> String {
-        let lasting = if self.is_lasting { ", lasting" } else { "" };
-        format!("denial{lasting}")
+        format!("denial{}", self.0.suffix())
     }
 
     fn arm(&self, rig: &mut Rig, n: u64) {
-        self.seen.store(0, Ordering::Relaxed);
-        self.fired.store(0, Ordering::Relaxed);
-        let (seen, fired, is_lasting) = (
-            Arc::clone(&self.seen),
-            Arc::clone(&self.fired),
-            self.is_lasting,
-        );
-        let hook = move |_: AuthContext<'_>| {
-            let count = seen.fetch_add(1, Ordering::Relaxed) + 1;
-            if count == n || is_lasting && count > n {
-                fired.fetch_add(1, Ordering::Relaxed);
-                Authorization::Deny
-            } else {
-                Authorization::Allow
-            }
+        let mut is_due = self.0.start(n);
+        let hook = move |_: AuthContext<'_>| match is_due() {
+            true => Authorization::Deny,
+            false => Authorization::Allow,
         };
         rig.connection
             .authorizer(Some(hook))
@@ -57,10 +35,7 @@ impl Fault for Denial {
         rig.connection
             .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)
             .expect("no authorizer");
-        (
-            self.seen.load(Ordering::Relaxed),
-            self.fired.load(Ordering::Relaxed),
-        )
+        self.0.figures()
     }
 
     fn may_give(&self, code: i32, text: &str) -> bool {

@@ -17,6 +17,19 @@ use rusqlite::{Connection, LoadExtensionGuard, Result, Row, params};
 /// The entry point a file named `crsql.so` gets by SQLite's default rule.
 pub const ENTRY_POINT: &str = "sqlite3_crsql_init";
 
+/// The columns of `crsql_changes`, in their order.
+pub const COLUMNS: [&str; 9] = [
+    "table",
+    "pk",
+    "cid",
+    "val",
+    "col_version",
+    "db_version",
+    "site_id",
+    "cl",
+    "seq",
+];
+
 /// One row of `crsql_changes`, columns in the order of `SELECT *`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {

@@ -277,14 +277,15 @@ fn wins_tie(
     site: Option<&[u8]>,
     (here, value): (ValueRef<'_>, ValueRef<'_>),
 ) -> Result<bool> {
-    let (true, Some(site)) = (state.merges_equal_values()?, site) else {
+    if !state.merges_equal_values()? {
         return Ok(settles_tie(here, value, EqualValues::KeepLocal));
-    };
-    let held_site = held_site(state, held, column)?;
+    }
+    // What this database wrote can come as news: a copy of the file may have written under its id.
     let local = state.site_id()?;
+    let held_site = held_site(state, held, column)?;
     let equal = EqualValues::LargerSite {
         held: held_site.as_deref().unwrap_or(&local),
-        incoming: site,
+        incoming: site.unwrap_or(&local),
     };
     Ok(settles_tie(here, value, equal))
 }

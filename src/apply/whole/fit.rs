@@ -58,14 +58,18 @@ impl Merging<'_> {
     }
 }
 
-/// Stops a row that names a column twice, in another spelling.
-pub(super) fn check_distinct(crr: &Crr, columns: &[usize]) -> Result<()> {
-    let mut sorted = columns.to_vec();
+/// Whether something stands there twice.
+pub(super) fn has_doubled<T: Ord>(items: impl Iterator<Item = T>) -> bool {
+    let mut sorted: Vec<T> = items.collect();
     sorted.sort_unstable();
-    sorted.dedup();
-    match sorted.len() == columns.len() {
-        true => Ok(()),
-        false => Err(Error::Change(format!(
+    sorted.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// Stops a row that names a column twice.
+pub(super) fn check_distinct<'a>(crr: &Crr, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    match has_doubled(names.map(str::to_ascii_lowercase)) {
+        false => Ok(()),
+        true => Err(Error::Change(format!(
             "a row names a column of table {} twice",
             quoted(&crr.name)
         ))),

@@ -24,7 +24,7 @@ use crate::sqlite::Statement;
 use crate::state::{MergeGuard, State};
 use crate::store::row_finder::RowFinder;
 pub(super) use batch::Batch;
-use fit::check_distinct;
+use fit::{check_distinct, has_doubled};
 use std::rc::Rc;
 
 /// What the rows of one group have in common here.
@@ -33,8 +33,10 @@ struct Target {
     crr: Option<Rc<Crr>>,
     /// The indexes of the columns; none for those that are not here
     columns: Vec<Option<usize>>,
-    /// As `columns`, if all are here
+    /// As `columns`, if all are here, each once
     known: Option<Vec<usize>>,
+    /// Whether a column comes more than once, under names that it had and perhaps the one that it has
+    has_doubled: bool,
     /// Whether they are all columns of the table, in its order
     is_whole: bool,
     insert_slot: Option<usize>,
@@ -181,31 +183,17 @@ impl<'s> Merging<'s> {
             let column = table.columns.get(*place as usize)?;
             crr.as_ref()?.column(&column.name).map(|(index, _)| index)
         };
-        let mut columns: Vec<Option<usize>> = row.columns.iter().map(index).collect();
-        // A column that is called so now goes before one that was called so.
-        let is_current = |place: usize, index: usize| {
-            let name = row
+        let columns: Vec<Option<usize>> = row.columns.iter().map(index).collect();
+        let has_doubled = has_doubled(columns.iter().flatten());
+        if let Some(crr) = &crr {
+            let names = row
                 .columns
-                .get(place)
-                .and_then(|c| table.columns.get(*c as usize));
-            let here = crr.as_ref().and_then(|crr| crr.columns.get(index));
-            name.zip(here)
-                .is_some_and(|(name, here)| name.name.eq_ignore_ascii_case(&here.name))
-        };
-        for place in 0..columns.len() {
-            let Some(Some(index)) = columns.get(place).copied() else {
-                continue;
-            };
-            let mut others = (0..columns.len()).filter(|other| columns[*other] == Some(index));
-            if !is_current(place, index) && others.any(|other| is_current(other, index)) {
-                columns[place] = None;
-            }
+                .iter()
+                .filter_map(|c| table.columns.get(*c as usize));
+            check_distinct(crr, names.map(|column| column.name.as_str()))?;
         }
         let known: Option<Vec<usize>> = columns.iter().copied().collect();
-        let known = known.filter(|_| crr.is_some());
-        if let (Some(crr), Some(known)) = (&crr, &known) {
-            check_distinct(crr, known)?;
-        }
+        let known = known.filter(|_| crr.is_some() && !has_doubled);
         let is_whole = match (&crr, &known) {
             (Some(crr), Some(known)) => {
                 known.len() == crr.columns.len() && known.iter().copied().eq(0..known.len())
@@ -219,6 +207,7 @@ impl<'s> Merging<'s> {
         Ok(Target {
             columns,
             known,
+            has_doubled,
             is_whole,
             insert_slot,
             expects_new: true,
@@ -280,13 +269,16 @@ impl<'s> Merging<'s> {
     }
 
     /// Merges a row with columns that are not here: these are parked, the others merged. Where the first cell is of such a
-    /// column it makes the row, as it does where the cells come one by one.
+    /// column it makes the row, as it does where the cells come one by one. Cells of one column are merged one by one.
     fn merge_apart(
         &mut self,
         target: &Target,
         row: &RowView<'_, '_>,
         site: Option<&[u8]>,
     ) -> Result<()> {
+        if target.has_doubled {
+            return (0..row.cells.len()).try_for_each(|place| self.merge_cell(row, Some(place)));
+        }
         if target.columns.first().is_some_and(Option::is_some) {
             self.merge_known(target, row, site)?;
             return self.park_unknown(target, row);
@@ -311,7 +303,6 @@ impl<'s> Merging<'s> {
         let Some(crr) = target.crr.as_ref().filter(|_| !columns.is_empty()) else {
             return Ok(());
         };
-        check_distinct(crr, &columns)?;
         let known = RowView {
             cells: &cells,
             ..*row
@@ -335,16 +326,16 @@ impl<'s> Merging<'s> {
     fn park_unknown(&mut self, target: &Target, row: &RowView<'_, '_>) -> Result<()> {
         let unknown = target.columns.iter().enumerate();
         for (place, _) in unknown.filter(|(_, index)| index.is_none()) {
-            self.park_or_refuse(row, Some(place))?;
+            self.merge_cell(row, Some(place))?;
         }
         match target.columns.is_empty() {
-            true => self.park_or_refuse(row, None),
+            true => self.merge_cell(row, None),
             false => Ok(()),
         }
     }
 
-    /// Parks a change of a table or column that is not here.
-    fn park_or_refuse(&mut self, row: &RowView<'_, '_>, place: Option<usize>) -> Result<()> {
+    /// Merges one cell, or the row without one, by itself; parks it if its table or column is not here.
+    fn merge_cell(&mut self, row: &RowView<'_, '_>, place: Option<usize>) -> Result<()> {
         let pk = packed_key::pack(row.key.iter().copied());
         let table = self.header.tables.get(row.table);
         let name = place
@@ -382,7 +373,6 @@ impl<'s> Merging<'s> {
                 self.state.settle();
                 Ok(())
             }
-            // Under a former name, of a column whose name of today stands in the same row.
             Received::Change(change) => {
                 self.won += i64::from(merge_change(self.state, &change)? > 0);
                 self.state.settle();

@@ -53,15 +53,11 @@ memcheck: setup
 	cargo build
 	scripts/memcheck.sh $(SCRIPTS)
 
-# TARGET is a file of fuzz/targets. Needs a compiler's unstable flags, which a stable one has too. What is found is written to
-# fuzz/artifacts; fuzz/corpus grows, fuzz/seeds is what is kept in the repository.
+# TARGET is a file of fuzz/targets.
 TARGET ?= changesets
 SECONDS ?= 60
 fuzz: setup
-	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-	@mkdir -p fuzz/corpus/$(TARGET)
-	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . $(TARGET) corpus/$(TARGET) seeds/$(TARGET) -- \
-	  -max_total_time=$(SECONDS) -max_len=2000 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1
+	@scripts/fuzz.sh $(TARGET) $(SECONDS)
 
 lint:
 	cargo fmt --check

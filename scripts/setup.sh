@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build, the demo, the tests and the gate need, and only what is missing.
-# Made for Debian 12; on other systems it says what to install by hand.
+# Made for Debian 12; on other systems it says what to install by hand. With the argument g++, a compiler of C++ too.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -25,6 +25,7 @@ command -v sqlite3 >/dev/null || packages+=(sqlite3)
 # valgrind finds its way in the C library by the symbols of libc6-dbg.
 command -v valgrind >/dev/null || packages+=(valgrind libc6-dbg)
 have_libclang || packages+=(libclang-dev)
+[ "${1:-}" != g++ ] || command -v c++ >/dev/null || packages+=(g++)
 have_rust || command -v curl >/dev/null || packages+=(curl ca-certificates)
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -20,6 +20,8 @@ mod hostile;
 mod parts;
 #[path = "changeset/random.rs"]
 mod random;
+#[path = "support/sealed.rs"]
+mod sealed;
 #[path = "changeset/slices.rs"]
 mod slices;
 mod support;

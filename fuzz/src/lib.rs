@@ -15,5 +15,3 @@ mod schedule;
 mod sealed;
 
 mod support;
-
-use crsql::crdt;

@@ -156,8 +156,12 @@ pub(super) fn merge_part(state: &State, header: &Header, part: Part, bytes: &[u8
     apply_parts(state, &header.site, header.last.version, end)
 }
 
-/// Keeps a part until the others are there.
+/// Keeps a part until the others are there. One that can't be read to its end would stand in the way of its transaction
+/// for ever.
 fn keep(state: &State, header: &Header, part: Part, bytes: &[u8]) -> Result<()> {
+    Reader::open(bytes)
+        .and_then(Reader::verify)
+        .map_err(Error::changeset)?;
     let connection = state.store.connection;
     if !has_parts(state)? {
         connection.execute(sql::PARTS_CREATE)?;

@@ -1,6 +1,7 @@
 //! Streams of changesets, and transactions that are too large for one.
 
 use super::{Streamed, apply, changeset, number, replica, rows, run, stream};
+use crate::sealed;
 use rusqlite::Connection;
 
 /// A replica with one transaction of many rows between two small ones.
@@ -128,6 +129,32 @@ fn parts_are_applied_when_the_rest_was_overwritten() {
     );
     assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
     assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
+}
+
+/// A part was kept unread. One with a defect behind its header, but with the right checksum, stood in the way of its
+/// transaction, and of all that its maker sent later.
+#[test]
+fn a_part_that_can_not_be_read_is_not_kept() {
+    let a = large_transaction();
+    let blobs = stream(&a, (0, None), 5000);
+    let part = blobs.iter().find(|blob| !blob.complete).expect("a part");
+    let cut = sealed::changeset(&part.data[..part.data.len() - 1]);
+    for within in ["", ", 3600000"] {
+        let b = replica();
+        let sql = format!("SELECT crsql_apply(?1{within})");
+        let error = b
+            .query_row(&sql, [&cut], |row| row.get::<_, i64>(0))
+            .expect_err("it is cut short")
+            .to_string();
+        assert!(error.contains("the changeset can't be used"), "{error}");
+        assert!(error.contains("ends too early"), "{error}");
+        assert_eq!(
+            number(&b, "SELECT count(*) FROM crsql_status WHERE parts"),
+            0
+        );
+        assert_eq!(apply_all(&b, &blobs), 2 * 2993);
+        assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+    }
 }
 
 /// Parts whose rest never comes are let go of once a changeset brings their transaction whole; not before.

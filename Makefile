@@ -59,9 +59,11 @@ SECONDS ?= 60
 fuzz: setup
 	@scripts/fuzz.sh $(TARGET) $(SECONDS)
 
+# The crate of the fuzz targets is looked at, not linked: libFuzzer need not be there.
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	CUSTOM_LIBFUZZER_PATH=$(CURDIR)/libfuzzer.a cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 
 bench: build
 	cargo bench --bench core -- compare changesets digests flights

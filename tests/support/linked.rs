@@ -23,11 +23,9 @@ unsafe extern "C" fn keep(
 fn find_routines() {
     static FOUND: OnceLock<()> = OnceLock::new();
     FOUND.get_or_init(|| {
-        // SAFETY: SQLite calls an automatic extension with the arguments of an entry point, whatever its declared type
-        // is. This process has no other one.
+        // SAFETY: it has the arguments of an entry point. This process has no other automatic extension.
         unsafe {
-            let keep = keep as *const ();
-            ffi::sqlite3_auto_extension(Some(std::mem::transmute(keep)));
+            ffi::sqlite3_auto_extension(Some(keep));
             drop(Connection::open_in_memory());
             ffi::sqlite3_reset_auto_extension();
         }

@@ -6,6 +6,7 @@
 # make gate                                 compares instruction counts with benches/gate.txt; make gate-record writes them anew
 # make faults                               the tests of faults inside SQLite, with every fault: hours; CRSQL_FAULTS=100: so many of each kind
 # make memcheck                             the SQL scripts of the tests under valgrind
+# make threadcheck                          the test of threads under Helgrind; ROUNDS=n: so long
 # make fuzz TARGET=changesets SECONDS=600   a fuzz target under libFuzzer and AddressSanitizer
 # The other targets: build, demo, lint, clean.
 
@@ -16,7 +17,7 @@ SHELL := /bin/bash
 # Where scripts/setup.sh puts Rust on a machine that has none.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all setup build demo test sim soak faults memcheck fuzz lint bench gate gate-record clean
+.PHONY: all setup build demo test sim soak faults memcheck threadcheck fuzz lint bench gate gate-record clean
 
 all: setup
 	@$(MAKE) --no-print-directory demo
@@ -53,6 +54,9 @@ memcheck: setup
 	cargo build
 	scripts/memcheck.sh $(SCRIPTS)
 
+threadcheck: setup
+	scripts/threadcheck.sh
+
 # TARGET is a file of fuzz/targets.
 TARGET ?= changesets
 SECONDS ?= 60
@@ -62,6 +66,7 @@ fuzz: setup
 # The crate of the fuzz targets is looked at, not linked: libFuzzer need not be there.
 lint:
 	cargo fmt --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --all-targets -- -D warnings
 	CUSTOM_LIBFUZZER_PATH=$(CURDIR)/libfuzzer.a cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 

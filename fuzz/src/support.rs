@@ -1,9 +1,9 @@
 //! The support of the tests, with another way to load the extension.
 
-#[path = "../../tests/support/mod.rs"]
-mod shared;
 #[path = "../../tests/support/linked.rs"]
 mod linked;
+#[path = "../../tests/support/mod.rs"]
+mod shared;
 
 use std::path::Path;
 

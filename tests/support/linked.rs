@@ -46,7 +46,8 @@ pub fn load(connection: &Connection) -> Result<()> {
         if code == ffi::SQLITE_OK {
             return Ok(());
         }
-        let text = (!message.is_null()).then(|| CStr::from_ptr(message).to_string_lossy().into_owned());
+        let text =
+            (!message.is_null()).then(|| CStr::from_ptr(message).to_string_lossy().into_owned());
         ffi::sqlite3_free(message.cast());
         Err(Error::SqliteFailure(ffi::Error::new(code), text))
     }

@@ -4,7 +4,7 @@ use crate::crdt::change::{CausalLength, ColumnVersion};
 use crate::crdt::digest::{Digest, Part, folded, key_rank, row_digest};
 use crate::crdt::key as packed_key;
 use crate::crdt::order;
-use crate::crdt::value::{Value, ValueRef};
+use crate::crdt::value::{Affinity, NumericText, Value, ValueRef, numeric_text};
 use crate::error::{Error, Result};
 use crate::schema::key::canonical;
 use crate::schema::{Crr, Key};
@@ -307,7 +307,10 @@ impl<'s> Source<'s> {
         mut visit: impl FnMut(&Row<'_>) -> Result<bool>,
     ) -> Result<()> {
         let count = self.crr.key_columns.len();
-        let bound = |bytes| order::decode(bytes, count).ok_or_else(foreign_key);
+        let bound = |bytes| {
+            let values = order::decode(bytes, count).filter(|values| may_be_key(&self.crr, values));
+            values.ok_or_else(foreign_key)
+        };
         let low = (low != order::FIRST).then(|| bound(low)).transpose()?;
         let high = (high != order::LAST).then(|| bound(high)).transpose()?;
         for (shape, parameters) in segments(low.as_deref(), high.as_deref(), count) {
@@ -424,6 +427,19 @@ fn dead_row<'a>(crr: &Crr, names: &'a Names, packed: &'a [u8], cl: CausalLength)
         cl,
         cells: Vec::new(),
     }
+}
+
+/// Whether the columns of the key can hold these values. SQLite would convert others before it compares them, and the
+/// range would be another one.
+fn may_be_key(crr: &Crr, values: &[Value]) -> bool {
+    let mut columns = crr.key_columns.iter().zip(values);
+    columns.all(|(column, value)| match (value, column.affinity) {
+        (Value::Integer(_) | Value::Real(_), Affinity::Text) => false,
+        (Value::Text(text), Affinity::Numeric | Affinity::Real) => {
+            numeric_text(text) == NumericText::No
+        }
+        _ => true,
+    })
 }
 
 /// The bounds come from our own nodes or from a message.

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::crdt::change::{COUNTER_MAX, CausalLength, ColumnVersion};
 use crate::crdt::digest::{LEVEL_MAX, Part};
+use crate::crdt::order;
 use crate::crdt::value::Value;
 
 /// What is left of a message.
@@ -148,12 +149,20 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A key as bytes that sort. An answer about what follows the last one could not be read.
+    fn key(&mut self) -> Read<Vec<u8>> {
+        let key = self.bytes()?;
+        (key <= order::LAST)
+            .then(|| key.to_vec())
+            .ok_or(MessageDefect::Order)
+    }
+
     fn range(&mut self) -> Read<KeyRange> {
         let range = KeyRange {
             table: self.name()?,
             part: self.part()?,
-            low: self.bytes()?.to_vec(),
-            high: self.bytes()?.to_vec(),
+            low: self.key()?,
+            high: self.key()?,
         };
         (range.low < range.high)
             .then_some(range)
@@ -225,7 +234,7 @@ impl<'a> Reader<'a> {
             kind::REST => Ok(Item::Rest(Place {
                 table: self.name()?,
                 part: self.part()?,
-                key: self.bytes()?.to_vec(),
+                key: self.key()?,
             })),
             kind::UNMATCHED => self.list(Reader::unmatched).map(Item::Unmatched),
             _ => Err(MessageDefect::Kind),

@@ -162,6 +162,11 @@ fn what_is_no_message_is_refused_by_its_defect() {
     assert_eq!(of(&[1, 0, 0, 6, 1, 1, b't', 3]), Err(MessageDefect::Kind));
     assert_eq!(of(&want(b"a", b"b")), Ok(()));
     assert_eq!(of(&want(b"b", b"b")), Err(MessageDefect::Order));
+    assert_eq!(of(&want(b"b", b"\xff")), Ok(()));
+    assert_eq!(of(&want(b"b", b"\xff\0")), Err(MessageDefect::Order));
+    let rest = |last: &[u8]| of(&[&[1, 0, 0, 5, 1, b't', 0], last].concat());
+    assert_eq!(rest(&[1, 0xff]), Ok(()));
+    assert_eq!(rest(&[2, 0xff, 0]), Err(MessageDefect::Order));
     let rows = [1, 0, 1, 1, b't', 0, 0, 1, 0, 1, 5, 1, 0, 0];
     assert_eq!(of(&rows), Err(MessageDefect::Index), "no site 0");
     let hops = [1, 0, 1, 1, b't', 0, 1, 0, 1, HOPS_MAX + 1, 1, 5, 1, 0, 0];

@@ -103,6 +103,45 @@ fn the_bytes_of_a_first_message_are_these() {
     assert_eq!(expected.len(), 44);
 }
 
+/// A message of today must be read for ever: where these bytes change, the format number does too.
+#[test]
+fn the_bytes_of_every_part_are_these() {
+    let range = [1, b't', 0, 0, 1, 0xff];
+    let part = [&[0x80, 0x80, 0x80, 0x80, 0x80, 0x20][..], &[2; 16]].concat();
+    let expected = [
+        // Format, round, tables with rows.
+        &[1, 0xac, 2, 1][..],
+        &[1, b't', 2, 1, b'a', 1, b'b', 1, 16],
+        &[7; 16],
+        // One row: hops, key, causal length, site, cells.
+        &[1, 2, 3, 1, 9, 5, 3, 0, 5],
+        &[1, 0xc8, 1, 0, 0],
+        &[1, 0xc8, 1, 0, 1, 1],
+        &[1, 0xc8, 1, 0, 2, 0x3f, 0xe0, 0, 0, 0, 0, 0, 0],
+        &[1, 0xc8, 1, 0, 3, 1, b'x'],
+        &[1, 0xc8, 1, 0, 4, 1, 0],
+        &[1],
+        &[9; 32],
+        &[2, 0, 1, 1, b't'],
+        &[1; 8],
+        &part,
+        &part,
+        &[3],
+        &range,
+        &[3, 0, 4, 0x20, b'a', b'b', 0, 2],
+        &[3; 16],
+        &[3, 2, b'c', 0, 2],
+        &[3; 16],
+        &[0, 1, 0xff, 2],
+        &[3; 16],
+        &[4],
+        &range,
+        &[5, 1, b'u', 1, 2, 0x40, 1],
+        &[6, 3, 1, b'v', 0, 1, b'v', 1, 1, b'v', 2],
+    ];
+    assert_eq!(every_part().encode(), sealed(&expected.concat()));
+}
+
 #[test]
 fn a_key_leaves_out_what_it_shares_with_the_one_before() {
     let range = KeyRange {

@@ -307,13 +307,24 @@ impl<'s> Source<'s> {
         mut visit: impl FnMut(&Row<'_>) -> Result<bool>,
     ) -> Result<()> {
         let count = self.crr.key_columns.len();
-        let bound = |bytes| {
-            let values = order::decode(bytes, count).filter(|values| may_be_key(&self.crr, values));
-            values.ok_or_else(foreign_key)
+        let bound = |bytes| order::decode(bytes, count).ok_or_else(foreign_key);
+        let from = (low != order::FIRST).then(|| bound(low)).transpose()?;
+        let to = (high != order::LAST).then(|| bound(high)).transpose()?;
+        let is_exact = [&from, &to]
+            .into_iter()
+            .flatten()
+            .all(|values| may_be_key(&self.crr, values));
+        let (from, to) = if is_exact { (from, to) } else { (None, None) };
+        let mut visit = |row: &Row<'_>| {
+            if !is_exact {
+                let key = row.order();
+                if key.as_slice() <= low || key.as_slice() > high {
+                    return Ok(true);
+                }
+            }
+            visit(row)
         };
-        let low = (low != order::FIRST).then(|| bound(low)).transpose()?;
-        let high = (high != order::LAST).then(|| bound(high)).transpose()?;
-        for (shape, parameters) in segments(low.as_deref(), high.as_deref(), count) {
+        for (shape, parameters) in segments(from.as_deref(), to.as_deref(), count) {
             let mut rows = self.take(shape)?;
             rows.bind_all(parameters)?;
             let outcome = self.read_live(&mut rows, &mut visit);
@@ -429,8 +440,8 @@ fn dead_row<'a>(crr: &Crr, names: &'a Names, packed: &'a [u8], cl: CausalLength)
     }
 }
 
-/// Whether the columns of the key can hold these values. SQLite would convert others before it compares them, and the
-/// range would be another one.
+/// Whether the columns of the key can hold these values. Others, which come from a replica that declares its key otherwise,
+/// SQLite would convert before it compares them, and the range would be another one.
 fn may_be_key(crr: &Crr, values: &[Value]) -> bool {
     let mut columns = crr.key_columns.iter().zip(values);
     columns.all(|(column, value)| match (value, column.affinity) {

@@ -300,6 +300,35 @@ fn a_key_column_of_another_kind_ends_too() {
     assert!(figures.messages < 20, "{figures:?}");
 }
 
+/// A number in a message was compared with a TEXT key as text: the answer held rows that were not in the range that it
+/// named, so the other side could not read it, and rows were left out.
+#[test]
+fn keys_that_one_side_converts_are_compared_as_they_sort() {
+    for (kinds, lefts, rights, all) in [
+        (["TEXT", ""], ["'1'", "'a'"], ["3", "'b'"], "1,3,a,b"),
+        (["NUMERIC", "TEXT"], ["1", "7"], ["'3'", "'9'"], "1,3,7,9"),
+    ] {
+        let [left, right] = [(kinds[0], lefts), (kinds[1], rights)].map(|(kind, rows)| {
+            let connection = open_memory();
+            let [first, second] = rows;
+            exec(
+                &connection,
+                &format!(
+                    "CREATE TABLE k(id {kind} PRIMARY KEY NOT NULL, v); SELECT crsql_as_crr('k');
+                     INSERT INTO k VALUES ({first}, 1), ({second}, 2)"
+                ),
+            );
+            connection
+        });
+        let figures = converse(&left, &right, MAX);
+        assert!(figures.messages < 20, "{figures:?}");
+        for side in [&left, &right] {
+            let ids = "SELECT group_concat(id) FROM (SELECT DISTINCT CAST(id AS TEXT) AS id FROM k ORDER BY 1)";
+            assert_eq!(one::<String>(side, ids), all, "{kinds:?}");
+        }
+    }
+}
+
 #[test]
 fn a_refused_row_leaves_the_database_as_it_was() {
     let (left, right) = (replica(), open_memory());

@@ -11,11 +11,12 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
-/// A buffer of so many records is written in the middle of a statement: about 10 MB.
-pub const RECORDS_MAX: usize = 1 << 16;
+/// A buffer of this weight is written in the middle of a statement: about 20 MB. Each writing goes through most of the
+/// b-tree of the records where keys are random.
+pub const WEIGHT_MAX: usize = 1 << 17;
 
-/// A buffer of so many records is written between statements. Sorted, they are many enough to be neighbours.
-pub const RECORDS_BEFORE_SAVEPOINT_MAX: usize = 1 << 15;
+/// A buffer of this weight is written between statements.
+pub const WEIGHT_BEFORE_SAVEPOINT_MAX: usize = 1 << 16;
 
 /// A record in the buffer.
 #[derive(Debug, Clone)]
@@ -28,6 +29,14 @@ struct Buffered {
 }
 
 impl Buffered {
+    /// What counts towards the limits: a clock takes about twice the memory of a change.
+    fn weight(&self) -> usize {
+        match self.waiting {
+            Waiting::Change(_) => 1,
+            Waiting::Clock(_) => 2,
+        }
+    }
+
     fn new(waiting: Waiting, latest: u64) -> Buffered {
         Buffered {
             waiting,
@@ -205,7 +214,7 @@ struct Undo {
 #[derive(Debug, Default)]
 pub struct ClockBuffer {
     tables: HashMap<TableId, TableClocks>,
-    len: usize,
+    weight: usize,
     undo: Vec<Undo>,
     /// The open savepoints, from the outside in
     marks: Vec<Mark>,
@@ -224,9 +233,9 @@ struct Mark {
 pub type Drained = (Rc<Crr>, Vec<(Key, Waiting)>);
 
 impl ClockBuffer {
-    /// How many records there are.
-    pub fn len(&self) -> usize {
-        self.len
+    /// The sum of the weights of the records.
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 
     /// A row's record.
@@ -249,12 +258,14 @@ impl ClockBuffer {
     /// Puts a row's record in.
     pub fn put(&mut self, crr: &Rc<Crr>, key: Key, waiting: Waiting) {
         let next = Buffered::new(waiting, self.latest);
+        self.weight += next.weight();
         let table = self.table(crr);
         match table.search(&key) {
             Ok(place) => {
                 let held = &mut table.records[place].1;
                 let before = std::mem::replace(held, next);
                 held.created = before.created;
+                self.weight -= before.weight();
                 if self.is_older(before.since) {
                     self.undo.push(Undo {
                         crr: Rc::clone(crr),
@@ -263,10 +274,7 @@ impl ClockBuffer {
                     });
                 }
             }
-            Err(vacancy) => {
-                table.add(key, next, vacancy);
-                self.len += 1;
-            }
+            Err(vacancy) => table.add(key, next, vacancy),
         }
     }
 
@@ -282,8 +290,10 @@ impl ClockBuffer {
         let Err(vacancy) = table.search(&key) else {
             return Some(key);
         };
-        table.add(key, Buffered::new(make(), latest), vacancy);
-        self.len += 1;
+        let record = Buffered::new(make(), latest);
+        let weight = record.weight();
+        table.add(key, record, vacancy);
+        self.weight += weight;
         None
     }
 
@@ -292,7 +302,7 @@ impl ClockBuffer {
         let table = self.tables.get_mut(&table)?;
         let crr = Rc::clone(&table.crr);
         let taken = table.remove(key)?;
-        self.len -= 1;
+        self.weight -= taken.weight();
         if self.is_older(taken.since) {
             let (key, before) = (key.clone(), taken.clone());
             self.undo.push(Undo { crr, key, before });
@@ -302,7 +312,7 @@ impl ClockBuffer {
 
     /// Takes all records out, to be written.
     pub fn drain(&mut self) -> Vec<Drained> {
-        self.len = 0;
+        self.weight = 0;
         let mut drained = Vec::with_capacity(self.tables.len());
         for (_, table) in std::mem::take(&mut self.tables) {
             let (crr, records) = table.into_sorted();
@@ -354,7 +364,8 @@ impl ClockBuffer {
                 .or_insert_with(|| TableClocks::new(crr));
             table.insert(key, before);
         }
-        self.len = self.tables.values().map(|table| table.records.len()).sum();
+        let records = self.tables.values().flat_map(|table| &table.records);
+        self.weight = records.map(|(_, record)| record.weight()).sum();
     }
 
     /// All work is undone, and all savepoints are gone.

@@ -287,6 +287,10 @@ pub fn attempt(reference: &Reference, mode: Mode, fault: &dyn Fault, n: Option<u
     let mut done = 0;
     for step in &reference.scenario.steps {
         outcome = step.run(&rig.connection);
+        assert!(
+            rig.connection.is_autocommit() || step.has_begin || step.parts.len() > 1,
+            "{context}, step {done}: a transaction is left open: {outcome:?}"
+        );
         if outcome.is_err() {
             break;
         }

@@ -44,7 +44,7 @@ impl Replica {
         };
         let is_same = order.is_eq() && is_cell;
         if is_same && self.merge_equal_values {
-            return change.site != self.site && change.site > held.site;
+            return change.site > held.site;
         }
         self.reach.met(match order {
             Ordering::Less => Situation::ParkedChangeKept,

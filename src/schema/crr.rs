@@ -99,6 +99,8 @@ pub mod slot {
     pub const ROW_FIND: usize = 7;
     /// Reads the records from a key on
     pub const CLOCK_SCAN: usize = 8;
+    /// Writes several records where none are
+    pub const CLOCK_ADD: usize = 9;
 }
 
 /// The slots of `Crr::writes`.

@@ -294,6 +294,8 @@ texts! {
     CLOCK_GET = "clock/get.sql";
     /// Writes a record.
     CLOCK_PUT = "clock/put.sql";
+    /// Writes several where none are.
+    CLOCK_ADD = "clock/add.sql";
     /// The greatest key with a record.
     CLOCK_LAST = "clock/last.sql";
     /// Reads the records from a key on.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::sql::{self, quoted};
 use crate::store::log::Run;
+use crate::store::row_clock::NewRecords;
 use std::rc::Rc;
 
 /// So many runs wait in memory at most: 256 KB of packed keys.
@@ -164,31 +165,41 @@ impl State {
         superseded: &mut Vec<Position>,
     ) -> Result<()> {
         let mut first_update = FirstUpdate::default();
+        let mut new = NewRecords::default();
         let mut stored = self.stored_clocks(crr, waiting)?;
         for (key, waiting) in waiting {
-            let changed;
+            let (changed, was_stored);
             let clock = match waiting {
-                Waiting::Clock(clock) => clock,
+                Waiting::Clock(clock) => {
+                    was_stored = true;
+                    clock
+                }
                 Waiting::Change(change) => match (stored.next().flatten(), change) {
                     (None, Deferred::Update(at, columns)) => {
                         let (bytes, entry, seqs) = first_update.encode(*at, columns.iter());
                         let cl = CausalLength::FIRST_LIFE;
-                        self.store.put_record(crr, key, cl, bytes)?;
+                        if !new.push(key, cl, bytes) {
+                            self.store.put_record(crr, key, cl, bytes)?;
+                        }
                         entries.push((entry, seqs, crr.id, key));
                         continue;
                     }
                     (stored, change) => {
+                        was_stored = stored.is_some();
                         changed = self.changed_clock(crr, key, stored, *change)?;
                         &changed
                     }
                 },
             };
-            self.store.put_clock(crr, key, clock)?;
+            let bytes = clock.encode();
+            if was_stored || !new.push(key, clock.cl, &bytes) {
+                self.store.put_record(crr, key, clock.cl, &bytes)?;
+            }
             let unlogged = clock.unlogged();
             entries.extend(unlogged.map(|(entry, seqs)| (entry, seqs, crr.id, key)));
             superseded.extend_from_slice(&clock.superseded);
         }
-        Ok(())
+        self.store.add_records(crr, &new)
     }
 
     /// Packed keys must stay findable one by one where equal values are settled by site.

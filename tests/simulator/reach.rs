@@ -16,7 +16,7 @@ macro_rules! met {
 }
 
 met! {
-    RowsArrived, ChangesetArrived, EmptyChangesetArrived, StreamArrived, PartKept, PartsApplied, PartsEndedBySuccessor,
+    RowsArrived, ChangesetArrived, AppliedInSlices, EmptyChangesetArrived, StreamArrived, PartKept, PartsApplied, PartsEndedBySuccessor,
     StreamContinuedInsideTransaction, ConversationBegun, ConversationEnded, ConversationRestarted, RowsInConversation,
     MessageLost, ConnectionBroken, MessageRepeated, MessageLate, ReorderedOnTheWay, MergeRolledBack, MergeBesideWrite, CursorNotMoved,
     CursorMoved, AnswerForFormerSite, Pushed, Acknowledged, OnlyOfPeerFleet, MeshFleet, HubFleet, ChainFleet,

@@ -49,8 +49,6 @@ struct Timeline {
     cut: Option<Vec<bool>>,
     away: Vec<bool>,
     tickets: Ticket,
-    /// The latest work of a replica
-    latest: Option<Step>,
     operations: Vec<Operation>,
     met: Vec<Met>,
 }
@@ -62,8 +60,7 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
     let storages = [(40, Storage::RollbackJournal), (60, Storage::WriteAheadLog)];
     let storages = (0..replicas).map(|_| random.weighted(&storages)).collect();
     let of_world = Random::new(random.next());
-    let (mut plan, generator, _) = generate::world(seed, of_world, tables, storages, (1, 1));
-    plan.merge_equal_values |= random.percent(25);
+    let (plan, generator, _) = generate::world(seed, of_world, tables, storages, (1, 1));
     let topology = random.weighted(&[
         (50, Topology::Mesh),
         (25, Topology::Hub),
@@ -92,7 +89,6 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
         cut: None,
         away: vec![false; replicas],
         tickets: 0,
-        latest: None,
         operations: Vec::new(),
         met: Vec::new(),
     };
@@ -215,13 +211,7 @@ impl Timeline {
             return;
         }
         let connection = usize::from(self.random.percent(20));
-        let repeats = self.random.percent(15);
-        let step = match self.latest.take().filter(|_| repeats) {
-            // Somebody else does the same: equal values of equal versions, by several authors.
-            Some(latest) => done_by(latest, node),
-            None => self.generator.work(node, connection),
-        };
-        self.latest = Some(step.clone());
+        let step = self.generator.work(node, connection);
         self.operations.push(Operation::Local(step));
     }
 
@@ -390,23 +380,5 @@ impl Timeline {
             }
             _ => (),
         }
-    }
-}
-
-/// The same work, by another replica.
-fn done_by(step: Step, node: usize) -> Step {
-    match step {
-        Step::Work {
-            connection,
-            transaction,
-            actions,
-            ..
-        } => Step::Work {
-            replica: node,
-            connection,
-            transaction,
-            actions,
-        },
-        other => other,
     }
 }

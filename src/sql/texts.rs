@@ -172,6 +172,8 @@ texts! {
     TRIGGERS = "registry/triggers.sql";
     /// Whether the application has triggers.
     OTHER_TRIGGERS = "registry/other_triggers.sql";
+    /// Whether the application has temporary triggers.
+    TEMP_TRIGGERS = "registry/temp_triggers.sql";
     /// The databases that the application attached.
     ATTACHED = "registry/attached.sql";
     /// Whether one of them has triggers.

@@ -27,7 +27,7 @@ pub fn read_clock(crr: &Crr, row: &Statement, column: usize) -> Result<RowClock>
 
 /// So many records make a statement: much of the time of an insert is that of the statement around it. Each has two
 /// parameters, and what is added to that is one.
-const RECORDS_PER_STATEMENT: usize = 32;
+pub const RECORDS_PER_STATEMENT: usize = 32;
 
 /// Records of rows that have none, all of one causal length.
 #[derive(Debug, Default)]

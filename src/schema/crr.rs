@@ -161,6 +161,8 @@ impl Crr {
         let followed = marked_columns(connection, id)?;
         let history = match &followed {
             Some(names) => History::Followed(names),
+            // Of a table without columns no list is kept in a session: those that come in it are found by their names.
+            None if table.sessions > 0 => History::Followed(&[]),
             None => History::Appended,
         };
         let mut crr = Crr::altered(id, &declared, &table, &registered, history);

@@ -1,10 +1,11 @@
 //! For how long a process holds the lock that keeps all others from writing, seen from outside.
 //!
-//! The watcher is this program once more. It reads the kernel's table of locks every 50 µs, which disturbs nobody, and
-//! with each look how long the watched process has waited for a processor: on an idle machine it would not have.
+//! The watcher is this program once more. It asks the kernel every 50 µs who has the lock, which takes none, and how long
+//! the watched process has waited for a processor until now: on an idle machine it would not have.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,8 +17,8 @@ const LOOKS_EVERY: Duration = Duration::from_micros(50);
 
 /// Where the lock of a writer is: the first byte of the locks in the shared memory of a write-ahead log
 /// (`WALINDEX_LOCK_OFFSET`), or the reserved byte of a database with a rollback journal (`RESERVED_BYTE`).
-const WAL_LOCK: &str = "120";
-const RESERVED_BYTE: &str = "1073741825";
+const WAL_LOCK: i64 = 120;
+const RESERVED_BYTE: i64 = 0x4000_0001;
 
 /// One time that the lock was held, in ms.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,7 @@ impl Watcher {
         let mut process = Command::new(std::env::current_exe()?)
             .arg("watcher")
             .arg(locks_of(database, is_wal))
-            .arg(if is_wal { WAL_LOCK } else { RESERVED_BYTE })
+            .arg(if is_wal { WAL_LOCK } else { RESERVED_BYTE }.to_string())
             .arg(std::process::id().to_string())
             .arg(&stop)
             .stdout(Stdio::piped())
@@ -91,12 +92,7 @@ pub fn watch(arguments: &[String]) -> Outcome<()> {
     let [locks, byte, process, stop] = arguments else {
         return Err("watcher LOCKS BYTE PROCESS STOP".into());
     };
-    // `1: POSIX  ADVISORY  WRITE 1234 fe:00:5678 120 120`
-    let inode = std::fs::metadata(locks)?.ino();
-    let (owner, place) = (
-        format!(" WRITE {process} "),
-        format!(":{inode} {byte} {byte}\n"),
-    );
+    let (locks, byte, owner) = (File::open(locks)?, byte.parse()?, process.parse()?);
     let waits = format!("/proc/{process}/schedstat");
     println!("ready");
     std::io::stdout().flush()?;
@@ -104,10 +100,7 @@ pub fn watch(arguments: &[String]) -> Outcome<()> {
     let mut before = (Instant::now(), waited_ms(&waits)?);
     let mut since = None;
     for look in 0.. {
-        let table = std::fs::read_to_string("/proc/locks")?;
-        let is_held = table
-            .split_inclusive('\n')
-            .any(|line| line.contains(&owner) && line.ends_with(&place));
+        let is_held = owner_of_lock(&locks, byte)? == Some(owner);
         let now = (Instant::now(), waited_ms(&waits)?);
         match (is_held, since) {
             (true, None) => since = Some(before),
@@ -135,4 +128,43 @@ fn waited_ms(path: &str) -> Outcome<f64> {
     let text = std::fs::read_to_string(path)?;
     let waited = text.split(' ').nth(1).ok_or("no schedstat")?;
     Ok(waited.parse::<f64>()? / 1e6)
+}
+
+/// The process that holds the lock on a byte of a file, if one does.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn owner_of_lock(file: &File, byte: i64) -> Outcome<Option<i32>> {
+    /// `struct flock` of 64-bit Linux.
+    #[repr(C)]
+    struct Lock {
+        kind: i16,
+        whence: i16,
+        start: i64,
+        length: i64,
+        process: i32,
+    }
+    unsafe extern "C" {
+        fn fcntl(file: i32, command: i32, ...) -> i32;
+    }
+    /// From asm-generic/fcntl.h.
+    const F_GETLK: i32 = 5;
+    const F_WRLCK: i16 = 1;
+    const F_UNLCK: i16 = 2;
+
+    let mut lock = Lock {
+        kind: F_WRLCK,
+        whence: 0,
+        start: byte,
+        length: 1,
+        process: 0,
+    };
+    // SAFETY: the file is open, and the pointer is to a live struct of the layout that this system's kernel fills in.
+    match unsafe { fcntl(file.as_raw_fd(), F_GETLK, &raw mut lock) } {
+        0 => Ok((lock.kind != F_UNLCK).then_some(lock.process)),
+        _ => Err(std::io::Error::last_os_error().into()),
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+fn owner_of_lock(_: &File, _: i64) -> Outcome<Option<i32>> {
+    Err("who holds a lock can be asked on 64-bit Linux only".into())
 }

@@ -138,11 +138,11 @@ fn wrong_calls_say_what_to_do() {
     let refusal = |call: &str| refusal(&connection, &format!("SELECT {call}"));
     assert_eq!(
         refusal("crsql_reconcile(x'')"),
-        "crsql: this is no message of crsql_reconcile: it has a format that this release does not know; begin anew with crsql_reconcile()"
+        "crsql: this is no message of crsql_reconcile: it ends too early; begin anew with crsql_reconcile()"
     );
     assert_eq!(
         refusal("crsql_reconcile(crsql_reconcile(), 1000)"),
-        "crsql: a message of crsql_reconcile must be allowed at least 1024 bytes"
+        "crsql: max_bytes of crsql_reconcile must be an integer of at least 1024"
     );
     let usage = "crsql: call crsql_reconcile() to begin, then crsql_reconcile(message) or crsql_reconcile(message, \
                  max_bytes) with each message of the other side until it gives NULL";

@@ -44,7 +44,7 @@ pub fn apply(state: &State, bytes: &[u8], limit: Duration) -> Result<i64> {
                 .to_owned(),
         ));
     }
-    let goes_on = scan(bytes).map_err(Error::changeset)?;
+    let left_after = scan(bytes).map_err(Error::changeset)?;
     state.ensure_bootstrapped()?;
     let reader = Reader::open(bytes).map_err(Error::changeset)?;
     let header = Rc::clone(reader.header());
@@ -63,7 +63,7 @@ pub fn apply(state: &State, bytes: &[u8], limit: Duration) -> Result<i64> {
             reached: None,
         };
         let outcome = match slices.header.part {
-            Part::Whole => slices.merge_all(reader, &goes_on),
+            Part::Whole => slices.merge_all(reader, &left_after),
             part => slices.merge_part(part, bytes),
         };
         // What is not committed is rolled back before the error is told.
@@ -73,29 +73,31 @@ pub fn apply(state: &State, bytes: &[u8], limit: Duration) -> Result<i64> {
     })
 }
 
-/// Reads the whole changeset, so that a defect is found before anything is written. Tells of each chunk whether the
-/// next one goes on with its last transaction.
-fn scan(bytes: &[u8]) -> std::result::Result<Vec<bool>, Defect> {
+/// Reads the whole changeset, so that a defect is found before anything is written. Tells of each chunk how much of its
+/// last transaction is in the chunks after it, by weight.
+fn scan(bytes: &[u8]) -> std::result::Result<Vec<u64>, Defect> {
     let mut reader = Reader::open(bytes)?;
-    let (mut goes_on, mut buffer, mut highest) = (Vec::new(), Vec::new(), None);
+    let (mut chunks, mut buffer, mut highest) = (Vec::new(), Vec::new(), None);
     while let Some(mut chunk) = reader.next_chunk(&mut buffer)? {
-        let mut is_first = true;
+        // What belongs to the last transaction of the chunk before, and whether that is all.
+        let (mut head, mut is_all) = (0, true);
         while let Some(row) = chunk.next_row()? {
-            let is_new = Some(row.version) > highest;
-            if std::mem::take(&mut is_first) {
-                goes_on.push(!is_new);
+            if Some(row.version) > highest {
+                (highest, is_all) = (Some(row.version), false);
             }
-            if is_new {
-                highest = Some(row.version);
+            if is_all {
+                head += weight(&row);
             }
         }
-        if is_first {
-            goes_on.push(false);
-        }
+        chunks.push((head, is_all));
     }
-    // Each entry tells of the chunk before it.
-    goes_on.drain(..goes_on.len().min(1));
-    Ok(goes_on)
+    let mut left = vec![0; chunks.len()];
+    let mut after = 0;
+    for (place, (head, is_all)) in left.iter_mut().zip(chunks).rev() {
+        *place = after;
+        after = head + if is_all { after } else { 0 };
+    }
+    Ok(left)
 }
 
 /// The rows of a transaction of the origin that are in one chunk.
@@ -160,8 +162,8 @@ struct Slice<'s> {
     since: Instant,
     /// Where its first transaction of the origin begins
     from: Place,
-    /// How many of them it has, the last of which may not be merged whole
-    transactions: u64,
+    /// Where its latest one does, which may not be merged whole
+    latest: Place,
     /// What is merged
     weight: u64,
     /// The last transaction of the origin in it
@@ -197,7 +199,11 @@ struct Slices<'s> {
 }
 
 impl<'s> Slices<'s> {
-    fn merge_all<B: AsRef<[u8]>>(&mut self, mut reader: Reader<B>, goes_on: &[bool]) -> Result<()> {
+    fn merge_all<B: AsRef<[u8]>>(
+        &mut self,
+        mut reader: Reader<B>,
+        left_after: &[u64],
+    ) -> Result<()> {
         let mut buffer = Vec::new();
         let mut place = Place {
             start: reader.next_start(),
@@ -206,7 +212,7 @@ impl<'s> Slices<'s> {
             index: 0,
         };
         while let Some(chunk) = reader.next_chunk(&mut buffer).map_err(Error::changeset)? {
-            match self.merge_chunk(chunk, &mut place, goes_on)? {
+            match self.merge_chunk(chunk, &mut place, left_after)? {
                 Next::Chunk => place.start = reader.next_start(),
                 Next::Again => reader.go_back(place.start),
             }
@@ -230,12 +236,12 @@ impl<'s> Slices<'s> {
         &mut self,
         mut chunk: ChunkReader<'_>,
         place: &mut Place,
-        goes_on: &[bool],
+        left_after: &[u64],
     ) -> Result<Next> {
         let mut highest = place.highest;
         let sizes = transactions(chunk.clone(), &mut highest).map_err(Error::changeset)?;
-        let continues = |chunk: usize| goes_on.get(chunk).copied().unwrap_or_default();
-        let next_continues = continues(place.chunk);
+        let left = |chunk: usize| left_after.get(chunk).copied().unwrap_or_default();
+        let is_continued = left(place.chunk) > 0;
         for size in sizes.iter().take(place.index) {
             for _ in 0..size.rows {
                 chunk.next_row().map_err(Error::changeset)?;
@@ -243,16 +249,14 @@ impl<'s> Slices<'s> {
         }
         for (index, size) in sizes.iter().enumerate().skip(place.index) {
             place.index = index;
-            if index > 0 || place.chunk == 0 || !continues(place.chunk - 1) {
-                // How long one takes that goes on in the next chunk is not known.
-                let next = match index + 1 == sizes.len() && next_continues {
-                    true => u64::MAX,
-                    false => size.weight,
-                };
-                self.start_transaction(*place, next)?;
+            let after = match index + 1 == sizes.len() {
+                true => left(place.chunk),
+                false => 0,
+            };
+            if index > 0 || place.chunk == 0 || left(place.chunk - 1) == 0 {
+                self.start_transaction(*place, size.weight + after)?;
             }
-            if let Some(again) = self.merge_rows(&mut chunk, index == 0, *size)? {
-                self.too_long = Some(place.number());
+            if let Some(again) = self.merge_rows(&mut chunk, index == 0, *size, after)? {
                 *place = again;
                 return Ok(Next::Again);
             }
@@ -263,14 +267,14 @@ impl<'s> Slices<'s> {
             index: 0,
             ..*place
         };
-        if !next_continues && self.is_open_for(self.limit / LATE) {
+        if !is_continued && self.is_open_for(self.limit / LATE) {
             // The next chunk is decompressed while nothing is locked.
             self.end()?;
         }
         Ok(Next::Chunk)
     }
 
-    /// A transaction of the origin begins, with so much in this chunk: in the open slice, if it can take that in.
+    /// A transaction of the origin begins, which weighs so much: in the open slice, if it can take that in.
     fn start_transaction(&mut self, place: Place, next: u64) -> Result<()> {
         let fits = |slice: &Slice<'_>| {
             let fits = self.pace.fits(slice.since.elapsed(), slice.weight, next);
@@ -283,18 +287,19 @@ impl<'s> Slices<'s> {
             Some(open) => open,
             None => self.begin(place)?,
         };
-        slice.transactions += 1;
+        slice.latest = place;
         self.open = Some(slice);
         Ok(())
     }
 
-    /// Merges the next rows of a chunk, all of one transaction. If that takes too long, all of the slice is undone, and
+    /// Merges the next rows of a chunk, all of one transaction, of which so much comes in later chunks. If that takes too long, all of the slice is undone, and
     /// where it began is told.
     fn merge_rows(
         &mut self,
         chunk: &mut ChunkReader<'_>,
         is_first: bool,
         size: Size,
+        after: u64,
     ) -> Result<Option<Place>> {
         let Some(slice) = &mut self.open else {
             return Err(Error::Internal("rows outside of a slice".to_owned()));
@@ -303,11 +308,11 @@ impl<'s> Slices<'s> {
             slice.merging.start_chunk();
         }
         // What is done again is not given up again, so that it comes to an end.
-        let may_give_up = slice.transactions > 1
+        let may_give_up = slice.latest.number() > slice.from.number()
             && self
                 .too_long
                 .is_none_or(|place| place <= slice.from.number());
-        let whole = slice.weight + size.weight;
+        let whole = slice.weight + size.weight + after;
         let mut batch = Batch::default();
         for _ in 0..size.rows {
             let Some(row) = chunk.next_row().map_err(Error::changeset)? else {
@@ -332,6 +337,7 @@ impl<'s> Slices<'s> {
     fn give_up(&mut self) -> Option<Place> {
         let slice = self.open.take()?;
         let (since, from) = (slice.since, slice.from);
+        self.too_long = Some(slice.latest.number());
         drop(slice);
         self.note_release(since, Instant::now());
         Some(from)
@@ -386,7 +392,7 @@ impl<'s> Slices<'s> {
             transaction,
             since,
             from,
-            transactions: 0,
+            latest: from,
             weight: 0,
             version: None,
             has_work: since.elapsed() > self.limit / LONG_START,
@@ -437,9 +443,11 @@ impl<'s> Slices<'s> {
 
     /// Says how far it got.
     fn explain(&self, error: Error) -> Error {
+        let error = error.of_call("crsql_apply");
         match self.reached {
             Some(version) => error.after(format_args!(
-                "the transactions of the changeset up to db_version {} are applied and stay, those after it are not",
+                "the transactions of the changeset up to db_version {} are applied and stay, those after it are not; apply it \
+                 again to go on with them",
                 version.0
             )),
             None => error,

@@ -48,7 +48,9 @@ fn main() -> Outcome<()> {
         Ok(text) => text.replace('_', "").parse()?,
         Err(_) => ROWS_DEFAULT,
     };
-    let directory = std::env::temp_dir().join(format!("crsql-slices-{}", std::process::id()));
+    let parent = std::env::var_os("CRSQL_BENCH_DIRECTORY");
+    let parent = parent.map_or_else(std::env::temp_dir, PathBuf::from);
+    let directory = parent.join(format!("crsql-slices-{}", std::process::id()));
     std::fs::create_dir_all(&directory)?;
     let is_asked = |table: &str| {
         let others = ["holds", "waits"].iter().filter(|other| **other != table);

@@ -454,3 +454,56 @@ impl<'s> Slices<'s> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::scan;
+    use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
+    use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+    use crate::crdt::value::ValueRef;
+
+    /// A changeset of rows of these versions, each with a text of so many bytes.
+    fn changeset(rows: &[(u64, usize)]) -> Vec<u8> {
+        let mut writer = Writer::new(Origin {
+            site: vec![7; 16],
+            after: (DbVersion(0), None),
+            level: 3,
+        });
+        let table = writer.add_table("t", 1);
+        let columns = [writer.add_column(table, "a")];
+        for (key, (version, bytes)) in rows.iter().enumerate() {
+            let head = RowHead {
+                site: writer.site(&[7; 16]),
+                version: DbVersion(*version),
+                seq: Seq(0),
+                cl: CausalLength(1),
+            };
+            let text = "x".repeat(*bytes);
+            let cell = CellWrite {
+                version: ColumnVersion(1),
+                offset: 0,
+                value: ValueRef::Text(text.as_bytes()),
+            };
+            let key = [ValueRef::Integer(key as i64)];
+            writer.push((table, &columns), head, key.into_iter(), [cell].into_iter());
+        }
+        writer.finish(Position::default(), Part::Whole)
+    }
+
+    #[test]
+    fn a_transaction_is_measured_through_all_its_chunks() {
+        // Each long row fills a chunk.
+        const LONG: usize = 600_000;
+        let long = 64 + LONG as u64;
+        let left = |rows: &[(u64, usize)]| scan(&changeset(rows)).expect("a changeset");
+        assert_eq!(left(&[]), [0; 0]);
+        assert_eq!(left(&[(1, 10), (2, 10)]), [0]);
+        assert_eq!(left(&[(1, LONG), (2, LONG)]), [0, 0]);
+        assert_eq!(
+            left(&[(1, 10), (2, LONG), (2, LONG), (2, 10), (3, LONG), (3, 10)]),
+            [long + 74, 74, 74, 0]
+        );
+        // A row with a lower version belongs to the transaction before it.
+        assert_eq!(left(&[(5, LONG), (4, LONG), (6, 10)]), [long, 0, 0]);
+    }
+}

@@ -198,6 +198,33 @@ mod tests {
         assert!(!pace.is_too_late(33 * MS, 1500, 80), "2 ms are left");
     }
 
+    #[test]
+    fn a_row_weighs_what_its_values_do() {
+        use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Seq};
+        use crate::crdt::changeset::CellRead;
+        let cell = |value| CellRead {
+            version: ColumnVersion(1),
+            seq: Seq(0),
+            value,
+        };
+        let row = RowView {
+            group: 0,
+            table: 0,
+            columns: &[0, 1, 2],
+            site: 0,
+            version: DbVersion(1),
+            seq: Seq(0),
+            cl: CausalLength(1),
+            key: &[ValueRef::Text(b"key")],
+            cells: &[
+                cell(ValueRef::Blob(&[0; 1000])),
+                cell(ValueRef::Integer(7)),
+                cell(ValueRef::Text(b"text")),
+            ],
+        };
+        assert_eq!(weight(&row), 64 + 3 + 1000 + 4);
+    }
+
     /// Of whoever starts to wait at any moment of the slice, the next try falls into the pause.
     #[test]
     fn whoever_waits_gets_a_try_in_the_pause() {

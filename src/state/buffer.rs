@@ -11,11 +11,12 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
-/// A buffer of so many records is written in the middle of a statement: about 10 MB.
-pub const RECORDS_MAX: usize = 1 << 16;
+/// A buffer of this weight is written in the middle of a statement: about 20 MB. Each writing goes through most of the
+/// b-tree of the records where keys are random.
+pub const WEIGHT_MAX: usize = 1 << 17;
 
-/// A buffer of so many records is written between statements. Sorted, they are many enough to be neighbours.
-pub const RECORDS_BEFORE_SAVEPOINT_MAX: usize = 1 << 15;
+/// A buffer of this weight is written between statements.
+pub const WEIGHT_BEFORE_SAVEPOINT_MAX: usize = 1 << 16;
 
 /// A record in the buffer.
 #[derive(Debug, Clone)]
@@ -27,11 +28,38 @@ struct Buffered {
     since: u64,
 }
 
+impl Buffered {
+    /// What counts towards the limits: a clock takes about twice the memory of a change.
+    fn weight(&self) -> usize {
+        match self.waiting {
+            Waiting::Change(_) => 1,
+            Waiting::Clock(_) => 2,
+        }
+    }
+
+    fn new(waiting: Waiting, latest: u64) -> Buffered {
+        Buffered {
+            waiting,
+            created: latest,
+            since: latest,
+        }
+    }
+}
+
 /// Where a record stands, by the hash of its key.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     hash: u64,
     index: usize,
+}
+
+/// Where a key would stand that is not there.
+#[derive(Debug, Clone, Copy)]
+enum Vacancy {
+    /// Behind all keys, which ascend
+    Last,
+    /// At this hash
+    Hashed(u64),
 }
 
 /// The records of one table, in the order in which they came.
@@ -55,19 +83,24 @@ impl TableClocks {
     }
 
     fn find(&self, key: &Key) -> Option<usize> {
-        match &self.places {
-            Some(places) => {
-                let found = places.find(self.hasher.hash_one(key), |place| {
-                    self.records[place.index].0 == *key
-                });
-                found.map(|place| place.index)
-            }
-            None if self.records.last().is_none_or(|(last, _)| last < key) => None,
-            None => self
-                .records
-                .binary_search_by(|(held, _)| held.cmp(key))
-                .ok(),
-        }
+        self.search(key).ok()
+    }
+
+    /// Where a record stands, or what `add` wants to know.
+    fn search(&self, key: &Key) -> Result<usize, Vacancy> {
+        let Some(places) = &self.places else {
+            return match self.records.last() {
+                None => Err(Vacancy::Last),
+                Some((last, _)) if last < key => Err(Vacancy::Last),
+                Some(_) => self
+                    .records
+                    .binary_search_by(|(held, _)| held.cmp(key))
+                    .map_err(|_| Vacancy::Hashed(self.hasher.hash_one(key))),
+            };
+        };
+        let hash = self.hasher.hash_one(key);
+        let found = places.find(hash, |place| self.records[place.index].0 == *key);
+        found.map(|place| place.index).ok_or(Vacancy::Hashed(hash))
     }
 
     fn get(&self, key: &Key) -> Option<&Buffered> {
@@ -93,23 +126,18 @@ impl TableClocks {
 
     /// Puts a record in, in place of the one that may be there.
     fn insert(&mut self, key: Key, record: Buffered) {
-        match self.find(&key) {
-            Some(index) => self.records[index].1 = record,
-            None => self.add(key, record),
+        match self.search(&key) {
+            Ok(index) => self.records[index].1 = record,
+            Err(vacancy) => self.add(key, record, vacancy),
         }
     }
 
     /// Puts in a record whose key is not there.
-    fn add(&mut self, key: Key, record: Buffered) {
-        if self.places.is_none() && self.records.last().is_some_and(|(last, _)| *last > key) {
-            self.index();
-        }
-        if let Some(places) = &mut self.places {
-            let place = Place {
-                hash: self.hasher.hash_one(&key),
-                index: self.records.len(),
-            };
-            places.insert_unique(place.hash, place, |place| place.hash);
+    fn add(&mut self, key: Key, record: Buffered, vacancy: Vacancy) {
+        if let Vacancy::Hashed(hash) = vacancy {
+            let index = self.records.len();
+            self.index()
+                .insert_unique(hash, Place { hash, index }, |place| place.hash);
         }
         self.records.push((key, record));
     }
@@ -186,7 +214,7 @@ struct Undo {
 #[derive(Debug, Default)]
 pub struct ClockBuffer {
     tables: HashMap<TableId, TableClocks>,
-    len: usize,
+    weight: usize,
     undo: Vec<Undo>,
     /// The open savepoints, from the outside in
     marks: Vec<Mark>,
@@ -205,9 +233,9 @@ struct Mark {
 pub type Drained = (Rc<Crr>, Vec<(Key, Waiting)>);
 
 impl ClockBuffer {
-    /// How many records there are.
-    pub fn len(&self) -> usize {
-        self.len
+    /// The sum of the weights of the records.
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 
     /// A row's record.
@@ -221,23 +249,23 @@ impl ClockBuffer {
         self.marks.last().is_some_and(|mark| since < mark.number)
     }
 
+    fn table(&mut self, crr: &Rc<Crr>) -> &mut TableClocks {
+        self.tables
+            .entry(crr.id)
+            .or_insert_with(|| TableClocks::new(Rc::clone(crr)))
+    }
+
     /// Puts a row's record in.
     pub fn put(&mut self, crr: &Rc<Crr>, key: Key, waiting: Waiting) {
-        let latest = self.latest;
-        let table = self
-            .tables
-            .entry(crr.id)
-            .or_insert_with(|| TableClocks::new(Rc::clone(crr)));
-        let next = Buffered {
-            waiting,
-            created: latest,
-            since: latest,
-        };
-        match table.find(&key) {
-            Some(place) => {
+        let next = Buffered::new(waiting, self.latest);
+        self.weight += next.weight();
+        let table = self.table(crr);
+        match table.search(&key) {
+            Ok(place) => {
                 let held = &mut table.records[place].1;
                 let before = std::mem::replace(held, next);
                 held.created = before.created;
+                self.weight -= before.weight();
                 if self.is_older(before.since) {
                     self.undo.push(Undo {
                         crr: Rc::clone(crr),
@@ -246,11 +274,27 @@ impl ClockBuffer {
                     });
                 }
             }
-            None => {
-                table.add(key, next);
-                self.len += 1;
-            }
+            Err(vacancy) => table.add(key, next, vacancy),
         }
+    }
+
+    /// Puts in what `make` gives, unless there is a record of this row: then the key comes back.
+    pub fn put_first(
+        &mut self,
+        crr: &Rc<Crr>,
+        key: Key,
+        make: impl FnOnce() -> Waiting,
+    ) -> Option<Key> {
+        let latest = self.latest;
+        let table = self.table(crr);
+        let Err(vacancy) = table.search(&key) else {
+            return Some(key);
+        };
+        let record = Buffered::new(make(), latest);
+        let weight = record.weight();
+        table.add(key, record, vacancy);
+        self.weight += weight;
+        None
     }
 
     /// Takes a row's record out: whoever takes it puts it back.
@@ -258,7 +302,7 @@ impl ClockBuffer {
         let table = self.tables.get_mut(&table)?;
         let crr = Rc::clone(&table.crr);
         let taken = table.remove(key)?;
-        self.len -= 1;
+        self.weight -= taken.weight();
         if self.is_older(taken.since) {
             let (key, before) = (key.clone(), taken.clone());
             self.undo.push(Undo { crr, key, before });
@@ -268,7 +312,7 @@ impl ClockBuffer {
 
     /// Takes all records out, to be written.
     pub fn drain(&mut self) -> Vec<Drained> {
-        self.len = 0;
+        self.weight = 0;
         let mut drained = Vec::with_capacity(self.tables.len());
         for (_, table) in std::mem::take(&mut self.tables) {
             let (crr, records) = table.into_sorted();
@@ -320,7 +364,8 @@ impl ClockBuffer {
                 .or_insert_with(|| TableClocks::new(crr));
             table.insert(key, before);
         }
-        self.len = self.tables.values().map(|table| table.records.len()).sum();
+        let records = self.tables.values().flat_map(|table| &table.records);
+        self.weight = records.map(|(_, record)| record.weight()).sum();
     }
 
     /// All work is undone, and all savepoints are gone.

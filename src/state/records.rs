@@ -2,7 +2,7 @@
 //!
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
-use super::buffer::{Drained, RECORDS_BEFORE_SAVEPOINT_MAX, RECORDS_MAX};
+use super::buffer::{Drained, WEIGHT_BEFORE_SAVEPOINT_MAX, WEIGHT_MAX};
 use super::deferred::{Deferred, Waiting};
 use super::{HeldRow, State};
 use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal, TableId};
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::sql::{self, quoted};
 use crate::store::log::Run;
+use crate::store::row_clock::{NewRecords, RECORDS_PER_STATEMENT};
 use std::rc::Rc;
 
 /// So many runs wait in memory at most: 256 KB of packed keys.
@@ -63,7 +64,7 @@ impl State {
 
     /// Writes the records if there are many. Only between rows: nobody may work on a copy of one meanwhile.
     pub fn relieve(&self) -> Result<()> {
-        let is_full = self.transaction.borrow().clocks.len() >= RECORDS_MAX;
+        let is_full = self.transaction.borrow().clocks.weight() >= WEIGHT_MAX;
         if is_full { self.flush_clocks() } else { Ok(()) }
     }
 
@@ -110,7 +111,7 @@ impl State {
         let mut transaction = self.transaction.borrow_mut();
         let waiting = Waiting::Clock(Box::new(clock));
         transaction.clocks.put(crr, key.clone(), waiting);
-        let is_full = transaction.clocks.len() >= RECORDS_MAX;
+        let is_full = transaction.clocks.weight() >= WEIGHT_MAX;
         drop(transaction);
         if is_full { self.flush_clocks() } else { Ok(()) }
     }
@@ -164,31 +165,45 @@ impl State {
         superseded: &mut Vec<Position>,
     ) -> Result<()> {
         let mut first_update = FirstUpdate::default();
+        let mut new = (waiting.len() >= RECORDS_PER_STATEMENT).then(NewRecords::default);
+        let mut collect = |key, cl, bytes: &_| {
+            let new = new.as_mut();
+            new.is_some_and(|new| new.push(key, cl, bytes))
+        };
         let mut stored = self.stored_clocks(crr, waiting)?;
         for (key, waiting) in waiting {
-            let changed;
+            let (changed, was_stored);
             let clock = match waiting {
-                Waiting::Clock(clock) => clock,
+                Waiting::Clock(clock) => {
+                    was_stored = true;
+                    clock
+                }
                 Waiting::Change(change) => match (stored.next().flatten(), change) {
                     (None, Deferred::Update(at, columns)) => {
                         let (bytes, entry, seqs) = first_update.encode(*at, columns.iter());
                         let cl = CausalLength::FIRST_LIFE;
-                        self.store.put_record(crr, key, cl, bytes)?;
+                        if !collect(key, cl, bytes) {
+                            self.store.put_record(crr, key, cl, bytes)?;
+                        }
                         entries.push((entry, seqs, crr.id, key));
                         continue;
                     }
                     (stored, change) => {
+                        was_stored = stored.is_some();
                         changed = self.changed_clock(crr, key, stored, *change)?;
                         &changed
                     }
                 },
             };
-            self.store.put_clock(crr, key, clock)?;
+            let bytes = clock.encode();
+            if was_stored || !collect(key, clock.cl, &bytes) {
+                self.store.put_record(crr, key, clock.cl, &bytes)?;
+            }
             let unlogged = clock.unlogged();
             entries.extend(unlogged.map(|(entry, seqs)| (entry, seqs, crr.id, key)));
             superseded.extend_from_slice(&clock.superseded);
         }
-        Ok(())
+        new.map_or(Ok(()), |new| self.store.add_records(crr, &new))
     }
 
     /// Packed keys must stay findable one by one where equal values are settled by site.
@@ -253,12 +268,19 @@ impl State {
             .inspect_err(|_| self.doom())
     }
 
-    /// Writes what has to be, or better is, written before a savepoint. SQLite opens the journal of a
-    /// statement right after this: what is written here does not go through it.
+    /// Whether something has to be, or better is, written before a savepoint.
+    pub fn has_to_write_before_savepoint(&self) -> bool {
+        let transaction = self.transaction.borrow();
+        let are_many = transaction.clocks.weight() >= WEIGHT_BEFORE_SAVEPOINT_MAX;
+        transaction.held.is_some() || !transaction.full_runs.is_empty() || are_many
+    }
+
+    /// Writes it. SQLite opens the journal of a statement right after this: what is written here does not go
+    /// through it.
     pub fn write_before_savepoint(&self) -> Result<()> {
         self.flush_held()?;
         self.write_full_runs()?;
-        let are_many = self.transaction.borrow().clocks.len() >= RECORDS_BEFORE_SAVEPOINT_MAX;
+        let are_many = self.transaction.borrow().clocks.weight() >= WEIGHT_BEFORE_SAVEPOINT_MAX;
         if are_many {
             self.flush_clocks()
         } else {
@@ -341,7 +363,7 @@ impl State {
     /// Whether records wait to be written.
     pub fn has_unwritten(&self) -> bool {
         let transaction = self.transaction.borrow();
-        transaction.held.is_some() || transaction.clocks.len() > 0
+        transaction.held.is_some() || transaction.clocks.weight() > 0
     }
 
     /// As `flush`, where SQLite does not itself restore what `last_insert_rowid()` says.

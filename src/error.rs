@@ -194,9 +194,6 @@ impl Error {
             code if code & 0xff == code::BUSY => {
                 "another connection is writing; call it again, and let SQLite wait: PRAGMA busy_timeout = 5000"
             }
-            code if code & 0xff == code::NOMEM => {
-                "SQLite says so too where a statement is longer than its limit SQLITE_LIMIT_VDBE_OP"
-            }
             _ => return Error::Sqlite { code, message },
         };
         Error::Sqlite {

@@ -35,6 +35,7 @@ use crate::unique::Unique;
 use seen::{SeenDigest, SeenVersion};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
 use tables::Tables;
 use transaction::Transaction;
 
@@ -73,7 +74,7 @@ pub struct State {
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
     epoch: Cell<u64>,
-    commits: Cell<u64>,
+    committed_at: Cell<Option<Instant>>,
     /// The transaction in which the triggers were looked at while nobody wrote to the temporary schema
     quiet_temp_since: Cell<Option<u64>>,
     tables: RefCell<Tables>,
@@ -100,7 +101,7 @@ impl State {
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
             epoch: Cell::new(0),
-            commits: Cell::new(0),
+            committed_at: Cell::new(None),
             quiet_temp_since: Cell::new(None),
             tables: RefCell::default(),
             seen_version: SeenVersion::default(),
@@ -300,9 +301,10 @@ impl State {
         }
     }
 
-    /// How many transactions that wrote to replicated tables were committed.
-    pub fn commits(&self) -> u64 {
-        self.commits.get()
+    /// When the latest transaction that wrote to replicated tables let go of its lock. What SQLite does after it, as a
+    /// checkpoint of the write-ahead log, keeps nobody out.
+    pub fn committed_at(&self) -> Option<Instant> {
+        self.committed_at.get()
     }
 
     /// Forgets a schema that may have been rolled back.

@@ -15,6 +15,7 @@ use crate::schema::{Crr, Key};
 use crate::store::log::{Appended, Run};
 use hashbrown::HashMap;
 use std::rc::Rc;
+use std::time::Instant;
 
 /// Names the setting by which equal values are settled by site.
 pub const MERGE_EQUAL_VALUES: &str = "config.merge-equal-values";
@@ -456,10 +457,10 @@ impl State {
 
     /// SQLite: the transaction was committed.
     pub fn on_commit(&self) {
+        self.committed_at.set(Some(Instant::now()));
         let before = self.transaction.borrow().clock.map(|clock| clock.committed);
         self.seen_version.keep(&self.store, before);
         self.on_end();
-        self.commits.set(self.commits.get() + 1);
         self.tables.borrow_mut().keep();
     }
 

@@ -5,7 +5,9 @@ use crate::crdt::change::{
     column,
 };
 use crate::crdt::key as packed_key;
-use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text, whole_integer};
+use crate::crdt::value::{
+    NumericText, Value, ValueRef, is_stored_form, numeric_text, whole_integer,
+};
 use crate::error::{Error, Result};
 use crate::schema::{Column, Crr, Key};
 use crate::sql::{self, quoted};
@@ -16,11 +18,12 @@ use std::rc::Rc;
 /// A change that was checked against this database.
 pub(super) struct Incoming<'a> {
     pub(super) crr: Rc<Crr>,
-    pub(super) key: Key,
+    /// None if it is that of the held row, which came as the same bytes
+    pub(super) key: Option<Key>,
     /// The key as it came
     pub(super) pk: &'a [u8],
     /// The index in `crr.columns` and the value as the column stores it; none for a sentinel
-    pub(super) cell: Option<(usize, Value)>,
+    pub(super) cell: Option<(usize, CellValue<'a>)>,
     pub(super) claim: Claim,
     pub(super) cl: CausalLength,
     pub(super) version: DbVersion,
@@ -31,7 +34,32 @@ pub(super) struct Incoming<'a> {
     pub(super) is_signed_as_own: bool,
 }
 
+/// The value of a cell as its column stores it.
+pub(super) enum CellValue<'a> {
+    /// As it came
+    Same(ValueRef<'a>),
+    /// Converted by the column's affinity
+    Converted(Value),
+}
+
+impl CellValue<'_> {
+    pub(super) fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            CellValue::Same(value) => *value,
+            CellValue::Converted(value) => value.as_ref(),
+        }
+    }
+}
+
 impl Incoming<'_> {
+    /// The key, where it is not known from the held row.
+    pub(super) fn read_key(&self, state: &State) -> Result<Key> {
+        match &self.key {
+            Some(key) => Ok(key.clone()),
+            None => Ok(read_key(state, &self.crr, ValueRef::Blob(self.pk))?.0),
+        }
+    }
+
     /// Whether the change, as it was not known here, shows that another file has this database's id.
     pub(super) fn is_sign_of_copy(&self) -> bool {
         let cell = self.cell.as_ref();
@@ -84,7 +112,10 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
     let version = read_counter(row[column::DB_VERSION], column::DB_VERSION, "db_version")?;
     let version = DbVersion(version);
     let seq = Seq(read_counter(row[column::SEQ], column::SEQ, "seq")?);
-    let (site, is_signed_as_own) = read_site(state, row[column::SITE_ID])?;
+    let signed = read_site(row[column::SITE_ID])?;
+    let crr = state.table_by_any_name(&table)?;
+    let is_signed_as_own = signed.is_some_and(|site| state.is_verified_own_site(site));
+    let site = signed.filter(|_| !is_signed_as_own);
     let unknown = |missing, pk| Unknown {
         table: table.clone(),
         cid: cid.clone(),
@@ -96,7 +127,7 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
         site,
         missing,
     };
-    let Some(crr) = state.table_by_any_name(&table)? else {
+    let Some(crr) = crr else {
         let missing = format!(
             "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
             quoted(&table),
@@ -106,7 +137,13 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
         return Ok(Received::UnknownTable(unknown(missing, pk)));
     };
     let crr = state.registered(&crr, None)?;
-    let (key, pk) = read_key(state, &crr, row[column::PK])?;
+    let (key, pk) = match row[column::PK] {
+        ValueRef::Blob(packed) if state.is_held(crr.id, packed) => (None, packed),
+        value => {
+            let (key, pk) = read_key(state, &crr, value)?;
+            (Some(key), pk)
+        }
+    };
     let mut change = Incoming {
         crr,
         key,
@@ -126,8 +163,12 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
         let missing = missing_column(&change.crr, &cid)?;
         return Ok(Received::UnknownColumn(change, unknown(missing, pk)));
     };
-    let value = row[column::VAL].to_owned();
-    change.cell = Some((index, state.store.with_affinity(value, *affinity)?));
+    let value = row[column::VAL];
+    let value = match is_stored_form(value, *affinity) {
+        true => CellValue::Same(value),
+        false => CellValue::Converted(state.store.with_affinity(value.to_owned(), *affinity)?),
+    };
+    change.cell = Some((index, value));
     change.claim = Claim::Cell(claim);
     Ok(Received::Change(change))
 }
@@ -161,7 +202,10 @@ fn missing_column(crr: &Crr, cid: &str) -> Result<String> {
 
 fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
     match value {
-        ValueRef::Text(text) => Ok(String::from_utf8_lossy(text)),
+        ValueRef::Text(text) => Ok(match std::str::from_utf8(text) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(text),
+        }),
         _ => Err(Error::Change(format!(
             "{column} of a change must be a text"
         ))),
@@ -193,11 +237,11 @@ fn read_counter(value: ValueRef<'_>, index: usize, column: &str) -> Result<u64> 
     }
 }
 
-/// The site, none for this database, and whether its own id says so.
-fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>, bool)> {
+/// The site that stands in the change, if one does.
+fn read_site(value: ValueRef<'_>) -> Result<Option<&[u8]>> {
     let (ValueRef::Blob(site) | ValueRef::Text(site)) = value else {
         return match value {
-            ValueRef::Null => Ok((None, false)),
+            ValueRef::Null => Ok(None),
             _ => Err(Error::Change(
                 "site_id of a change must be a BLOB of 1 to 16 bytes".to_owned(),
             )),
@@ -209,8 +253,7 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>
             site.len()
         )));
     }
-    let is_own = !site.is_empty() && state.is_own_site(site)?;
-    Ok(((!is_own && !site.is_empty()).then_some(site), is_own))
+    Ok((!site.is_empty()).then_some(site))
 }
 
 pub(super) fn key_refusal(table: &str, reason: &str) -> Error {
@@ -231,12 +274,7 @@ fn read_packed<'a>(table: &str, value: ValueRef<'a>) -> Result<(&'a [u8], Vec<Va
     Ok((packed, values))
 }
 
-fn read_key<'a>(state: &State, crr: &Rc<Crr>, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
-    if let ValueRef::Blob(packed) = value
-        && let Some(key) = state.held_key(crr.id, packed)
-    {
-        return Ok((key, packed));
-    }
+fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
     let refusal = |reason: &str| key_refusal(&crr.name, reason);
     let (packed, values) = read_packed(&crr.name, value)?;
     if values.len() != crr.key_columns.len() {

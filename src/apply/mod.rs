@@ -75,9 +75,9 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     // What triggers of the application are part of is let go of at the end of the transaction.
     state.has_other_triggers()?;
     let epoch = state.epoch();
-    let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
+    let mut held = match state.take_held_as(&incoming.crr, incoming.pk) {
         Some(held) => held,
-        None => load(state, &incoming.crr, &incoming.key, incoming.pk)?,
+        None => take_row(state, incoming)?,
     };
     let outcome = merge(state, incoming, &mut held, Table::IsToWrite);
     // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
@@ -98,6 +98,15 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     failure.map_or(Ok(applied), Err)
 }
 
+/// The row of a change, which is not held under the bytes that the change has for its key.
+fn take_row(state: &State, incoming: &Incoming<'_>) -> Result<Box<HeldRow>> {
+    let key = incoming.read_key(state)?;
+    match state.take_held(&incoming.crr, &key)? {
+        Some(held) => Ok(held),
+        None => load(state, &incoming.crr, key, incoming.pk),
+    }
+}
+
 /// Whether a change still has to be carried out in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
@@ -115,10 +124,10 @@ impl Table {
     }
 }
 
-fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
-    let values = crr.key_values(key)?;
+fn load(state: &State, crr: &Rc<Crr>, key: Key, pk: &[u8]) -> Result<Box<HeldRow>> {
+    let values = crr.key_values(&key)?;
     let exists = state.row_exists(crr, &values)?;
-    let record = state.find_clock(crr, key)?;
+    let record = state.find_clock(crr, &key)?;
     let was_unknown = record.is_none() && !exists;
     let mut clock = match record {
         Some(clock) => clock,
@@ -126,19 +135,19 @@ fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
         None => RowClock::unknown(),
     };
     if clock.base == Base::Pristine {
-        clock.uncovered = state.late_in_row(crr, key)?;
+        clock.uncovered = state.late_in_row(crr, &key)?;
     }
-    Ok(HeldRow {
+    Ok(Box::new(HeldRow {
         crr: Rc::clone(crr),
-        key: key.clone(),
+        is_dirty: state.take_unwritten(crr, &key),
+        key,
         pk: pk.to_vec(),
         values,
         clock,
         exists,
         was_unknown,
-        is_dirty: state.take_unwritten(crr, key),
         late: Vec::new(),
-    })
+    }))
 }
 
 /// Decides and carries out; gives the number of events that were applied.
@@ -171,14 +180,14 @@ fn merge(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Tabl
 }
 
 fn delete(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Table) -> Result<i64> {
-    let (crr, key) = (&incoming.crr, &incoming.key);
+    let crr = &incoming.crr;
     let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
     if held.exists {
         if !table.write(|| delete_row(state, crr, held))? {
             return Ok(0);
         }
         held.exists = false;
-        state.take_note(crr.id, key);
+        state.take_note(crr.id, &held.key);
     }
     held.clock
         .start_over(incoming.cl, state.keep(planned), site);
@@ -213,8 +222,8 @@ fn write(
     };
     let (planned, site) = (plan(state, incoming, events)?, ordinal(state, incoming)?);
     let is_written = table.write(|| match held.exists {
-        true => update_cell(state, &incoming.crr, held, *index, value),
-        false => insert_row(state, &incoming.crr, held, Some((*index, value))),
+        true => update_cell(state, &incoming.crr, held, *index, value.as_ref()),
+        false => insert_row(state, &incoming.crr, held, Some((*index, value.as_ref()))),
     })?;
     if !is_written {
         return Ok(0);
@@ -320,9 +329,9 @@ fn write_row(
     slot: usize,
     text: impl FnOnce() -> String,
     held: &HeldRow,
-    value: Option<&Value>,
+    value: Option<ValueRef<'_>>,
 ) -> Result<bool> {
-    let values = held.values.iter().chain(value).map(Value::as_ref);
+    let values = held.values.iter().map(Value::as_ref).chain(value);
     let changed = crr
         .writes
         .with(slot, state.store.connection, text, |statement| {
@@ -337,7 +346,7 @@ fn insert_row(
     state: &State,
     crr: &Crr,
     held: &HeldRow,
-    cell: Option<(usize, &Value)>,
+    cell: Option<(usize, ValueRef<'_>)>,
 ) -> Result<bool> {
     let slot = cell.map_or(write_slot::ROW_INSERT_BARE, |(index, _)| {
         write_slot::COLUMNS + 2 * index
@@ -363,7 +372,7 @@ fn update_cell(
     crr: &Crr,
     held: &HeldRow,
     index: usize,
-    value: &Value,
+    value: ValueRef<'_>,
 ) -> Result<bool> {
     let text = || {
         let value = format!("?{}", crr.key_columns.len() + 1);

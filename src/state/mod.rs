@@ -145,6 +145,11 @@ impl State {
         Ok(self.identity.borrow().site == site)
     }
 
+    /// The same, where what is known of tables was just verified.
+    pub fn is_verified_own_site(&self, site: &[u8]) -> bool {
+        self.identity.borrow().site == site
+    }
+
     /// The number that this database's triggers carry.
     pub fn database(&self) -> Result<i64> {
         self.verify_tables()?;

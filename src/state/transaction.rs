@@ -66,7 +66,7 @@ pub struct Transaction {
     /// The run that grows, and full ones before it
     pub(super) run: Option<Run>,
     pub(super) full_runs: Vec<Run>,
-    pub(super) held: Option<HeldRow>,
+    pub(super) held: Option<Box<HeldRow>>,
     pub(super) clocks: ClockBuffer,
     notes: Notes,
     savepoints: Vec<Savepoint>,

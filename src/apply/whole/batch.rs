@@ -9,11 +9,11 @@
 //! ```
 //! Only where no trigger fires: none may see, or make, a row between two of them.
 
-use super::fit::is_stored_form;
+
 use super::{Merging, Target};
 use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion};
 use crate::crdt::changeset::{CellRead, RowView};
-use crate::crdt::value::ValueRef;
+use crate::crdt::value::{ValueRef, is_stored_form};
 use crate::error::{Error, Result};
 use crate::schema::key::canonical;
 use crate::schema::{Crr, Key};

@@ -404,7 +404,7 @@ impl<'s> Merging<'s> {
         place.stop();
         let mut held = match held {
             Some(held) => held,
-            None => load(self.state, crr, key, &[])?,
+            None => load(self.state, crr, key.clone(), &[])?,
         };
         let outcome = self.merge_held(fitting, &mut held);
         self.state.hold(held, epoch);

@@ -15,7 +15,7 @@ use crate::sqlite::statement::StatementCache;
 use crate::sqlite::value::Arguments;
 use crate::sqlite::{Connection, Statement};
 use hashbrown::HashMap;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// A replicated column.
 #[derive(Debug, Clone)]
@@ -74,6 +74,8 @@ pub struct Crr {
     pub writes: StatementCache,
     sets: RefCell<HashMap<ColumnSet, usize>>,
     by_name: HashMap<String, usize>,
+    /// The index of the column that was asked for last
+    latest: Cell<usize>,
     /// The columns that the triggers name, and those of them that are late
     captured: Vec<usize>,
     captured_late: Vec<usize>,
@@ -249,6 +251,7 @@ impl Crr {
             writes: StatementCache::default(),
             sets: RefCell::default(),
             by_name: by_name.collect(),
+            latest: Cell::new(0),
             captured_late: captured.iter().copied().filter(is_late).collect(),
             captured,
             columns,
@@ -359,11 +362,22 @@ impl Crr {
 
     /// A replicated column by name, in any ASCII case, with its index in `columns`.
     pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
-        let index = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => *self.by_name.get(name.to_ascii_lowercase().as_str())?,
-            false => *self.by_name.get(name)?,
+        // Cells of a row mostly come in the order of its columns.
+        let next = (self.latest.get() + 1) % self.columns.len().max(1);
+        let index = match self.columns.get(next) {
+            Some(column) if column.name == name => next,
+            _ => self.named(name)?,
         };
+        self.latest.set(index);
         Some((index, &self.columns[index]))
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        let index = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => self.by_name.get(name.to_ascii_lowercase().as_str()),
+            false => self.by_name.get(name),
+        };
+        index.copied()
     }
 
     /// The index in `columns` of a column; none if it was dropped.

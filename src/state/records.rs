@@ -253,6 +253,14 @@ impl State {
             .inspect_err(|_| self.doom())
     }
 
+    /// Whether `write_before_savepoint` has anything to write.
+    pub fn has_work_before_savepoint(&self) -> bool {
+        let transaction = self.transaction.borrow();
+        transaction.held.is_some()
+            || !transaction.full_runs.is_empty()
+            || transaction.clocks.len() >= RECORDS_BEFORE_SAVEPOINT_MAX
+    }
+
     /// Writes what has to be, or better is, written before a savepoint. SQLite opens the journal of a
     /// statement right after this: what is written here does not go through it.
     pub fn write_before_savepoint(&self) -> Result<()> {

@@ -74,6 +74,7 @@ pub struct Transaction {
     merge_equal_values: Option<bool>,
     pub(super) last_clock_keys: HashMap<TableId, Bound>,
     sites: HashMap<Vec<u8>, SiteOrdinal>,
+    latest_site: Option<(Vec<u8>, SiteOrdinal)>,
     /// The tables whose triggers don't name all columns
     pub(super) stale_tables: Vec<TableId>,
     /// Whether columns were registered, which a rollback undoes without moving the schema's version
@@ -340,14 +341,18 @@ impl State {
 
     /// The number of a site.
     pub fn site_ordinal(&self, id: &[u8]) -> Result<SiteOrdinal> {
-        if let Some(ordinal) = self.transaction.borrow().sites.get(id) {
+        if let Some((latest, ordinal)) = &self.transaction.borrow().latest_site
+            && latest == id
+        {
             return Ok(*ordinal);
         }
-        let ordinal = self.store.site_ordinal(id)?;
-        self.transaction
-            .borrow_mut()
-            .sites
-            .insert(id.to_vec(), ordinal);
+        let known = self.transaction.borrow().sites.get(id).copied();
+        let ordinal = known.map_or_else(|| self.store.site_ordinal(id), Ok)?;
+        let mut transaction = self.transaction.borrow_mut();
+        if known.is_none() {
+            transaction.sites.insert(id.to_vec(), ordinal);
+        }
+        transaction.latest_site = Some((id.to_vec(), ordinal));
         Ok(ordinal)
     }
 
@@ -453,9 +458,11 @@ impl State {
 
     /// SQLite: a savepoint is about to be set.
     pub fn on_savepoint(&self, index: i32) -> Result<()> {
-        self.store
-            .connection
-            .keeping_last_insert_rowid(|| self.write_before_savepoint())?;
+        if self.has_work_before_savepoint() {
+            self.store
+                .connection
+                .keeping_last_insert_rowid(|| self.write_before_savepoint())?;
+        }
         let mut transaction = self.transaction.borrow_mut();
         // SQLite gives an index anew after it announced a savepoint that it then had no memory for.
         let outside = transaction.count_savepoints_outside(index);
@@ -515,6 +522,7 @@ impl State {
         transaction.rows_impacted = rows_impacted;
         transaction.held = None;
         transaction.sites.clear();
+        transaction.latest_site = None;
         transaction.merge_equal_values = None;
         transaction.refuses_unknown = None;
         transaction.parked_checked_at = None;

@@ -9,6 +9,7 @@ use crate::crdt::value::{
     NumericText, Value, ValueRef, is_stored_form, numeric_text, whole_integer,
 };
 use crate::error::{Error, Result};
+use crate::schema::crr::KeyColumn;
 use crate::schema::{Column, Crr, Key};
 use crate::sql::{self, quoted};
 use crate::state::State;
@@ -274,8 +275,30 @@ fn read_packed<'a>(table: &str, value: ValueRef<'a>) -> Result<(&'a [u8], Vec<Va
     Ok((packed, values))
 }
 
+/// The key in these bytes if its values are as the table stores them, which they mostly are.
+fn read_plain_key(crr: &Crr, packed: &[u8]) -> Result<Option<Key>> {
+    let mut values = Vec::with_capacity(crr.key_columns.len());
+    let is_read = packed_key::unpack_into(packed, &mut values).is_ok();
+    let is_plain = |(value, column): (&ValueRef<'_>, &KeyColumn)| {
+        let is_integer = matches!(value, ValueRef::Integer(_));
+        !matches!(value, ValueRef::Null)
+            && is_stored_form(*value, column.affinity)
+            && (is_integer || !crr.is_rowid_keyed)
+    };
+    let fits = is_read && values.len() == crr.key_columns.len();
+    if !fits || !values.iter().zip(&crr.key_columns).all(is_plain) {
+        return Ok(None);
+    }
+    crr.key_of_values(values.into_iter()).map(Some)
+}
+
 fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
     let refusal = |reason: &str| key_refusal(&crr.name, reason);
+    if let ValueRef::Blob(packed) = value
+        && let Some(key) = read_plain_key(crr, packed)?
+    {
+        return Ok((key, packed));
+    }
     let (packed, values) = read_packed(&crr.name, value)?;
     if values.len() != crr.key_columns.len() {
         let reason = format!(

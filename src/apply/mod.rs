@@ -10,12 +10,12 @@ pub mod slices;
 pub mod states;
 mod whole;
 
-use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};
+use crate::crdt::change::{CausalLength, Claim, ColumnId, Position, SiteOrdinal, column};
 use crate::crdt::clock::{Base, RowClock};
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
-use crate::schema::crr::{slot, write_slot};
+use crate::schema::crr::{SetUse, slot, write_slot};
 use crate::schema::{Crr, Key, late};
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::value::Arguments;
@@ -79,7 +79,19 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
         Some(held) => held,
         None => take_row(state, incoming)?,
     };
-    let outcome = merge(state, incoming, &mut held, Table::IsToWrite);
+    let mut outcome = merge(state, incoming, &mut held, Table::IsToWrite);
+    if held.is_presumed_new {
+        // Its key was there, or it was refused.
+        outcome?;
+        held = load(
+            state,
+            &incoming.crr,
+            held.key,
+            incoming.pk,
+            Presence::LookedUp,
+        )?;
+        outcome = merge(state, incoming, &mut held, Table::IsToWrite);
+    }
     // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
     let (outcome, failure) = match outcome {
         Err(error) if error.is_constraint() && state.store.connection.changes() > 0 => {
@@ -103,8 +115,32 @@ fn take_row(state: &State, incoming: &Incoming<'_>) -> Result<Box<HeldRow>> {
     let key = incoming.read_key(state)?;
     match state.take_held(&incoming.crr, &key)? {
         Some(held) => Ok(held),
-        None => load(state, &incoming.crr, key, incoming.pk),
+        None => {
+            let presence = expected(state, incoming)?;
+            load(state, &incoming.crr, key, incoming.pk, presence)
+        }
     }
+}
+
+/// How to find out whether a row is in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// It is looked up
+    LookedUp,
+    /// A row without a record is taken for new: the statement that makes it will tell
+    Presumed,
+}
+
+/// A first cell makes its row if the row is not known, and the statement that makes it finds out whether it is there as
+/// well as a look-up before does. A trigger of the application could keep it from telling.
+fn expected(state: &State, incoming: &Incoming<'_>) -> Result<Presence> {
+    let makes_row = incoming.cell.is_some() && incoming.cl == CausalLength::FIRST_LIFE;
+    let is_new = makes_row && state.expects_new_rows() && !state.has_other_triggers()?;
+    Ok(if is_new {
+        Presence::Presumed
+    } else {
+        Presence::LookedUp
+    })
 }
 
 /// Whether a change still has to be carried out in the table.
@@ -124,10 +160,18 @@ impl Table {
     }
 }
 
-fn load(state: &State, crr: &Rc<Crr>, key: Key, pk: &[u8]) -> Result<Box<HeldRow>> {
+fn load(
+    state: &State,
+    crr: &Rc<Crr>,
+    key: Key,
+    pk: &[u8],
+    presence: Presence,
+) -> Result<Box<HeldRow>> {
     let values = crr.key_values(&key)?;
-    let exists = state.row_exists(crr, &values)?;
     let record = state.find_clock(crr, &key)?;
+    let is_presumed_new = presence == Presence::Presumed && record.is_none();
+    let exists = !is_presumed_new && state.row_exists(crr, &values)?;
+    state.note_row(!exists);
     let was_unknown = record.is_none() && !exists;
     let mut clock = match record {
         Some(clock) => clock,
@@ -145,6 +189,7 @@ fn load(state: &State, crr: &Rc<Crr>, key: Key, pk: &[u8]) -> Result<Box<HeldRow
         values,
         clock,
         exists,
+        is_presumed_new,
         was_unknown,
         late: Vec::new(),
     }))
@@ -229,6 +274,7 @@ fn write(
         return Ok(0);
     }
     held.exists = true;
+    held.is_presumed_new = false;
     let first = state.keep(planned);
     if events > 1 {
         held.clock
@@ -349,9 +395,16 @@ fn insert_row(
     cell: Option<(usize, ValueRef<'_>)>,
 ) -> Result<bool> {
     let slot = cell.map_or(write_slot::ROW_INSERT_BARE, |(index, _)| {
-        write_slot::COLUMNS + 2 * index
+        let insert = match held.is_presumed_new {
+            true => write_slot::INSERT_NEW,
+            false => write_slot::INSERT,
+        };
+        write_slot::of_column(index, insert)
     });
     let text = || {
+        if let (true, Some((index, _))) = (held.is_presumed_new, cell) {
+            return crr.set_sql(SetUse::Insert, &[index]);
+        }
         let column = cell.map(|(index, _)| crr.columns[index].name.as_str());
         let names = sql::join(", ", crr.key_names().chain(column).map(quoted));
         let values = sql::parameters(1, crr.key_columns.len() + usize::from(column.is_some()));
@@ -385,7 +438,7 @@ fn update_cell(
     write_row(
         state,
         crr,
-        write_slot::COLUMNS + 2 * index + 1,
+        write_slot::of_column(index, write_slot::UPDATE),
         text,
         held,
         Some(value),

@@ -109,9 +109,21 @@ pub mod write_slot {
     pub const ROW_DELETE: usize = 0;
     /// Makes a row of its key alone
     pub const ROW_INSERT_BARE: usize = 1;
-    /// From here on two for each column: makes a row with that cell, writes that cell; and then one for each set
-    /// of columns that `Crr::set_slot` numbers
+    /// From here on those of the columns, then one for each set of columns that `Crr::set_slot` numbers
     pub const COLUMNS: usize = 2;
+    /// For each column, this one makes a row with that cell
+    pub const INSERT: usize = 0;
+    /// This one writes that cell
+    pub const UPDATE: usize = 1;
+    /// This one makes a row with that cell, unless its key is there
+    pub const INSERT_NEW: usize = 2;
+    /// So many there are for a column
+    pub const PER_COLUMN: usize = 3;
+
+    /// The slot of a statement for one column.
+    pub fn of_column(index: usize, statement: usize) -> usize {
+        COLUMNS + PER_COLUMN * index + statement
+    }
 }
 
 /// What is done to several columns at once, and their indexes.
@@ -420,7 +432,7 @@ impl Crr {
         if let Some(slot) = sets.get(&set) {
             return Some(*slot);
         }
-        let slot = write_slot::COLUMNS + 2 * self.columns.len() + sets.len();
+        let slot = write_slot::of_column(self.columns.len(), 0) + sets.len();
         (sets.len() < SETS_MAX).then(|| {
             sets.insert(set, slot);
             slot

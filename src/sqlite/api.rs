@@ -38,10 +38,7 @@ static ROUTINES: AtomicPtr<sqlite3_api_routines> = AtomicPtr::new(std::ptr::null
 /// The routines; `init` has run before any callback can exist.
 pub(super) fn routines() -> &'static sqlite3_api_routines {
     let routines = ROUTINES.load(Ordering::Acquire);
-    debug_assert!(
-        !routines.is_null(),
-        "no callback is registered before init"
-    );
+    debug_assert!(!routines.is_null(), "no callback is registered before init");
     // SAFETY: a connection exists only after init, which stored a pointer to what SQLite never changes or frees while the
     // process runs, and checked the fields in use. A call is made dozens of times a row: it does not check again.
     unsafe { &*routines }

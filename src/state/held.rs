@@ -24,6 +24,8 @@ pub struct HeldRow {
     pub clock: RowClock,
     /// Whether it is in the table
     pub exists: bool,
+    /// Whether it only seems not to be in the table: nobody looked yet
+    pub is_presumed_new: bool,
     /// Whether nothing was known of it before
     pub was_unknown: bool,
     /// Whether the clock has to be written

@@ -230,11 +230,11 @@ impl State {
         let mut transaction = self.transaction.borrow_mut();
         if may_join
             && let Some(run) = &mut transaction.run
-            && run.extend(site, crr.id, at, stride, key)
+            && Rc::make_mut(run).extend(site, crr.id, at, stride, key)
         {
             return Ok(());
         }
-        let next = Run::new(site, crr.id, at, stride, key);
+        let next = Rc::new(Run::new(site, crr.id, at, stride, key));
         let full = transaction.run.replace(next);
         transaction.full_runs.extend(full);
         let are_many = transaction.full_runs.len() >= FULL_RUNS_MAX;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::schema::Key;
 use crate::store::log::{Appended, Run};
 use hashbrown::HashMap;
+use std::rc::Rc;
 
 /// Names the setting by which equal values are settled by site.
 pub const MERGE_EQUAL_VALUES: &str = "config.merge-equal-values";
@@ -53,7 +54,8 @@ pub struct Planned {
 #[derive(Debug)]
 struct Savepoint {
     index: i32,
-    run: Option<Run>,
+    /// Shared until one more key comes: most savepoints are released before
+    run: Option<Rc<Run>>,
     rows_impacted: i64,
     notes: u64,
 }
@@ -64,13 +66,15 @@ pub struct Transaction {
     clock: Option<Clock>,
     version_wish: DbVersion,
     /// The run that grows, and full ones before it
-    pub(super) run: Option<Run>,
-    pub(super) full_runs: Vec<Run>,
+    pub(super) run: Option<Rc<Run>>,
+    pub(super) full_runs: Vec<Rc<Run>>,
     pub(super) held: Option<Box<HeldRow>>,
     pub(super) clocks: ClockBuffer,
     notes: Notes,
     savepoints: Vec<Savepoint>,
     rows_impacted: i64,
+    /// Whether the row that a merge last came to was new
+    expects_new_rows: bool,
     merge_equal_values: Option<bool>,
     pub(super) last_clock_keys: HashMap<TableId, Bound>,
     sites: HashMap<Vec<u8>, SiteOrdinal>,
@@ -248,6 +252,16 @@ impl State {
         {
             clock.next_seq = clock.next_seq.max(at.seq.plus(count));
         }
+    }
+
+    /// Whether the next row that a merge comes to will most likely be new, as the last one was.
+    pub fn expects_new_rows(&self) -> bool {
+        self.transaction.borrow().expects_new_rows
+    }
+
+    /// A merge came to a row that is new here, or is not.
+    pub fn note_row(&self, is_new: bool) {
+        self.transaction.borrow_mut().expects_new_rows = is_new;
     }
 
     /// Counts changes that a merge applied.

@@ -9,7 +9,6 @@
 //! ```
 //! Only where no trigger fires: none may see, or make, a row between two of them.
 
-
 use super::{Merging, Target};
 use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion};
 use crate::crdt::changeset::{CellRead, RowView};

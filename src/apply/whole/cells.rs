@@ -105,6 +105,7 @@ impl Merging<'_> {
             values: crr.key_values(&fitting.key)?,
             clock: RowClock::unknown(),
             exists: true,
+            is_presumed_new: false,
             was_unknown: true,
             is_dirty: true,
             late: Vec::new(),

@@ -12,7 +12,7 @@ mod cells;
 mod fit;
 
 use super::incoming::{self, Received};
-use super::{load, merge_change, parked};
+use super::{Presence, load, merge_change, parked};
 use crate::crdt::change::{CausalLength, SENTINEL, SiteOrdinal, column};
 use crate::crdt::changeset::{Header, RowView};
 use crate::crdt::key as packed_key;
@@ -404,7 +404,7 @@ impl<'s> Merging<'s> {
         place.stop();
         let mut held = match held {
             Some(held) => held,
-            None => load(self.state, crr, key.clone(), &[])?,
+            None => load(self.state, crr, key.clone(), &[], Presence::LookedUp)?,
         };
         let outcome = self.merge_held(fitting, &mut held);
         self.state.hold(held, epoch);

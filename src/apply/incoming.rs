@@ -84,9 +84,9 @@ pub(super) enum Received<'a> {
     /// A change of a table and column that are here
     Change(Incoming<'a>),
     /// A change of a table that is not here
-    UnknownTable(Unknown<'a>),
+    UnknownTable(Box<Unknown<'a>>),
     /// A change of a column that is not here, and what it says of its row
-    UnknownColumn(Incoming<'a>, Unknown<'a>),
+    UnknownColumn(Incoming<'a>, Box<Unknown<'a>>),
 }
 
 /// A change of a table or column that is not here.
@@ -117,16 +117,18 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
     let crr = state.table_by_any_name(&table)?;
     let is_signed_as_own = signed.is_some_and(|site| state.is_verified_own_site(site));
     let site = signed.filter(|_| !is_signed_as_own);
-    let unknown = |missing, pk| Unknown {
-        table: table.clone(),
-        cid: cid.clone(),
-        pk,
-        claim,
-        cl,
-        version,
-        seq,
-        site,
-        missing,
+    let unknown = |missing, pk| {
+        Box::new(Unknown {
+            table: table.clone(),
+            cid: cid.clone(),
+            pk,
+            claim,
+            cl,
+            version,
+            seq,
+            site,
+            missing,
+        })
     };
     let Some(crr) = crr else {
         let missing = format!(
@@ -201,6 +203,7 @@ fn missing_column(crr: &Crr, cid: &str) -> Result<String> {
     ))
 }
 
+#[inline(always)]
 fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
     match value {
         ValueRef::Text(text) => Ok(match std::str::from_utf8(text) {

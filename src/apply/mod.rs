@@ -75,31 +75,49 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     // What triggers of the application are part of is let go of at the end of the transaction.
     state.has_other_triggers()?;
     let epoch = state.epoch();
-    let mut held = match state.take_held_as(&incoming.crr, incoming.pk) {
+    let held = match state.take_held_as(&incoming.crr, incoming.pk) {
         Some(held) => held,
         None => take_row(state, incoming)?,
     };
-    let mut outcome = merge(state, incoming, &mut held, Table::IsToWrite);
-    if held.is_presumed_new {
-        // Its key was there, or it was refused.
-        outcome?;
-        held = load(
-            state,
-            &incoming.crr,
-            held.key,
-            incoming.pk,
-            Presence::LookedUp,
-        )?;
-        outcome = merge(state, incoming, &mut held, Table::IsToWrite);
-    }
-    // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
-    let (outcome, failure) = match outcome {
+    merge_held(state, incoming, held, epoch)
+}
+
+/// Merges a change into its row, which was taken in `epoch`.
+fn merge_held(
+    state: &State,
+    incoming: &Incoming<'_>,
+    mut held: Box<HeldRow>,
+    epoch: u64,
+) -> Result<i64> {
+    // Most changes go the second way: a result that is looked at where it is has not to be copied together.
+    match merge(state, incoming, &mut held, Table::IsToWrite) {
+        Ok(_) if held.is_presumed_new => {
+            // Its key was there.
+            let (crr, key) = (&incoming.crr, held.key);
+            let held = load(state, crr, key, incoming.pk, Presence::LookedUp)?;
+            merge_held(state, incoming, held, epoch)
+        }
+        Ok(applied) => finish(state, incoming, held, epoch, Ok(applied)),
+        Err(error) if held.is_presumed_new => Err(error),
+        // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
         Err(error) if error.is_constraint() && state.store.connection.changes() > 0 => {
             let outcome = merge(state, incoming, &mut held, Table::IsWritten);
-            (outcome, Some(error))
+            finish(state, incoming, held, epoch, outcome)?;
+            Err(error)
         }
-        outcome => (outcome, None),
-    };
+        Err(error) => finish(state, incoming, held, epoch, Err(error)),
+    }
+}
+
+/// Holds the row for the next change, and takes note of what this one did.
+#[inline]
+fn finish(
+    state: &State,
+    incoming: &Incoming<'_>,
+    held: Box<HeldRow>,
+    epoch: u64,
+    outcome: Result<i64>,
+) -> Result<i64> {
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
@@ -107,7 +125,7 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
         state.note_own_change_from_elsewhere()?;
     }
     state.count_impact(applied);
-    failure.map_or(Ok(applied), Err)
+    Ok(applied)
 }
 
 /// The row of a change, which is not held under the bytes that the change has for its key.
@@ -266,12 +284,15 @@ fn write(
         ));
     };
     let (planned, site) = (plan(state, incoming, events)?, ordinal(state, incoming)?);
-    let is_written = table.write(|| match held.exists {
-        true => update_cell(state, &incoming.crr, held, *index, value.as_ref()),
-        false => insert_row(state, &incoming.crr, held, Some((*index, value.as_ref()))),
-    })?;
-    if !is_written {
-        return Ok(0);
+    if table == Table::IsToWrite {
+        let value = value.as_ref();
+        let is_written = match held.exists {
+            true => update_cell(state, &incoming.crr, held, *index, value)?,
+            false => insert_row(state, &incoming.crr, held, Some((*index, value)))?,
+        };
+        if !is_written {
+            return Ok(0);
+        }
     }
     held.exists = true;
     held.is_presumed_new = false;

@@ -482,13 +482,14 @@ impl State {
         let outside = transaction.count_savepoints_outside(index);
         transaction.savepoints.truncate(outside);
         transaction.clocks.release(outside);
-        let savepoint = Savepoint {
+        let run = transaction.run.clone();
+        let (rows_impacted, notes) = (transaction.rows_impacted, transaction.notes.count);
+        transaction.savepoints.push(Savepoint {
             index,
-            run: transaction.run.clone(),
-            rows_impacted: transaction.rows_impacted,
-            notes: transaction.notes.count,
-        };
-        transaction.savepoints.push(savepoint);
+            run,
+            rows_impacted,
+            notes,
+        });
         transaction.clocks.mark();
         Ok(())
     }

@@ -105,8 +105,8 @@ pub(super) struct Unknown<'a> {
 
 /// Checks a row inserted into `crsql_changes`.
 pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
-    let table = read_name(row[column::TABLE], "table")?;
-    let cid = read_name(row[column::CID], "cid")?;
+    let table = read_text(row[column::TABLE], "table")?;
+    let cid = read_text(row[column::CID], "cid")?;
     let cl = CausalLength(read_counter(row[column::CL], column::CL, "cl")?);
     let claim = read_counter(row[column::COL_VERSION], column::COL_VERSION, "col_version")?;
     let claim = ColumnVersion(claim);
@@ -114,13 +114,16 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
     let version = DbVersion(version);
     let seq = Seq(read_counter(row[column::SEQ], column::SEQ, "seq")?);
     let signed = read_site(row[column::SITE_ID])?;
-    let crr = state.table_by_any_name(&table)?;
+    let crr = match state.latest_table(table)? {
+        Some(crr) => Some(crr),
+        None => state.table_by_any_name(&String::from_utf8_lossy(table))?,
+    };
     let is_signed_as_own = signed.is_some_and(|site| state.is_verified_own_site(site));
     let site = signed.filter(|_| !is_signed_as_own);
     let unknown = |missing, pk| {
         Box::new(Unknown {
-            table: table.clone(),
-            cid: cid.clone(),
+            table: String::from_utf8_lossy(table),
+            cid: String::from_utf8_lossy(cid),
             pk,
             claim,
             cl,
@@ -131,6 +134,7 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
         })
     };
     let Some(crr) = crr else {
+        let table = String::from_utf8_lossy(table);
         let missing = format!(
             "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
             quoted(&table),
@@ -159,11 +163,11 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
         site,
         is_signed_as_own,
     };
-    if cid == SENTINEL {
+    if cid == SENTINEL.as_bytes() {
         return Ok(Received::Change(change));
     }
-    let Some((index, Column { affinity, .. })) = change.crr.column(&cid) else {
-        let missing = missing_column(&change.crr, &cid)?;
+    let Some((index, Column { affinity, .. })) = change.crr.next_column_named(cid) else {
+        let missing = missing_column(&change.crr, &String::from_utf8_lossy(cid))?;
         return Ok(Received::UnknownColumn(change, unknown(missing, pk)));
     };
     let value = row[column::VAL];
@@ -203,13 +207,9 @@ fn missing_column(crr: &Crr, cid: &str) -> Result<String> {
     ))
 }
 
-#[inline(always)]
-fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
+fn read_text<'a>(value: ValueRef<'a>, column: &str) -> Result<&'a [u8]> {
     match value {
-        ValueRef::Text(text) => Ok(match std::str::from_utf8(text) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(text),
-        }),
+        ValueRef::Text(text) => Ok(text),
         _ => Err(Error::Change(format!(
             "{column} of a change must be a text"
         ))),

@@ -260,7 +260,8 @@ fn delete(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Tab
 
 fn revive(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Table) -> Result<i64> {
     let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
-    if !held.exists && !table.write(|| insert_row(state, &incoming.crr, held, None))? {
+    let insert = || Ok(insert_row(state, &incoming.crr, held, None)? > 0);
+    if !held.exists && !table.write(insert)? {
         return Ok(0);
     }
     held.exists = true;
@@ -286,11 +287,11 @@ fn write(
     let (planned, site) = (plan(state, incoming, events)?, ordinal(state, incoming)?);
     if table == Table::IsToWrite {
         let value = value.as_ref();
-        let is_written = match held.exists {
+        let written = match held.exists {
             true => update_cell(state, &incoming.crr, held, *index, value)?,
             false => insert_row(state, &incoming.crr, held, Some((*index, value)))?,
         };
-        if !is_written {
+        if written == 0 {
             return Ok(0);
         }
     }
@@ -388,8 +389,8 @@ fn held_site(state: &State, held: &HeldRow, column: ColumnId) -> Result<Option<V
         .transpose()
 }
 
-/// Runs a statement that writes to the row; false if it changed nothing, as when a trigger of the
-/// application ignored it.
+/// Runs a statement that writes to the row, and says how many rows that changed: none if a trigger of the application
+/// ignored it.
 fn write_row(
     state: &State,
     crr: &Crr,
@@ -397,15 +398,13 @@ fn write_row(
     text: impl FnOnce() -> String,
     held: &HeldRow,
     value: Option<ValueRef<'_>>,
-) -> Result<bool> {
+) -> Result<i64> {
     let values = held.values.iter().map(Value::as_ref).chain(value);
-    let changed = crr
-        .writes
+    crr.writes
         .with(slot, state.store.connection, text, |statement| {
             statement.run(values)
         })
-        .map_err(|error| error.during(format_args!("merging into table {}", quoted(&crr.name))))?;
-    Ok(changed > 0)
+        .map_err(|error| error.during(format_args!("merging into table {}", quoted(&crr.name))))
 }
 
 /// Makes the row, with one cell or bare.
@@ -414,7 +413,7 @@ fn insert_row(
     crr: &Crr,
     held: &HeldRow,
     cell: Option<(usize, ValueRef<'_>)>,
-) -> Result<bool> {
+) -> Result<i64> {
     let slot = cell.map_or(write_slot::ROW_INSERT_BARE, |(index, _)| {
         let insert = match held.is_presumed_new {
             true => write_slot::INSERT_NEW,
@@ -447,7 +446,7 @@ fn update_cell(
     held: &HeldRow,
     index: usize,
     value: ValueRef<'_>,
-) -> Result<bool> {
+) -> Result<i64> {
     let text = || {
         let value = format!("?{}", crr.key_columns.len() + 1);
         let column = &crr.columns[index].name;
@@ -468,5 +467,6 @@ fn update_cell(
 
 fn delete_row(state: &State, crr: &Crr, held: &HeldRow) -> Result<bool> {
     let text = || crr.row_sql(sql::ROW_DELETE, &[]);
-    write_row(state, crr, write_slot::ROW_DELETE, text, held, None)
+    let removed = write_row(state, crr, write_slot::ROW_DELETE, text, held, None)?;
+    Ok(removed > 0)
 }

@@ -74,7 +74,7 @@ pub struct Crr {
     pub writes: StatementCache,
     sets: RefCell<HashMap<ColumnSet, usize>>,
     by_name: HashMap<String, usize>,
-    /// The index of the column that was asked for last
+    /// The index of the column that `next_column_named` last found
     latest: Cell<usize>,
     /// The columns that the triggers name, and those of them that are late
     captured: Vec<usize>,
@@ -372,24 +372,27 @@ impl Crr {
             .collect()
     }
 
-    /// A replicated column by name, in any ASCII case, with its index in `columns`.
-    pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
-        // Cells of a row mostly come in the order of its columns.
-        let next = (self.latest.get() + 1) % self.columns.len().max(1);
-        let index = match self.columns.get(next) {
-            Some(column) if column.name == name => next,
-            _ => self.named(name)?,
+    /// As `column`, for names that mostly come in the order of the columns.
+    pub fn next_column_named(&self, name: &[u8]) -> Option<(usize, &Column)> {
+        let next = match self.latest.get() + 1 {
+            next if next < self.columns.len() => next,
+            _ => 0,
         };
-        self.latest.set(index);
-        Some((index, &self.columns[index]))
+        let found = match self.columns.get(next) {
+            Some(column) if column.name.as_bytes() == name => (next, column),
+            _ => self.column(&String::from_utf8_lossy(name))?,
+        };
+        self.latest.set(found.0);
+        Some(found)
     }
 
-    fn named(&self, name: &str) -> Option<usize> {
+    /// A replicated column by name, in any ASCII case, with its index in `columns`.
+    pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
         let index = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => self.by_name.get(name.to_ascii_lowercase().as_str()),
-            false => self.by_name.get(name),
+            true => *self.by_name.get(name.to_ascii_lowercase().as_str())?,
+            false => *self.by_name.get(name)?,
         };
-        index.copied()
+        Some((index, &self.columns[index]))
     }
 
     /// The index in `columns` of a column; none if it was dropped.

@@ -260,6 +260,12 @@ impl State {
         }
     }
 
+    /// The replicated table that was last asked for by name, if it was by this one.
+    pub fn latest_table(&self, name: &[u8]) -> Result<Option<Rc<Crr>>> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().latest(name))
+    }
+
     /// A replicated table by name, in any ASCII case.
     pub fn table_by_name(&self, name: &str) -> Result<Option<Rc<Crr>>> {
         self.verify_tables()?;

@@ -52,9 +52,7 @@ mod code {
     pub(super) const FULL: i32 = 13;
     pub(super) const CANTOPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
-    pub(super) const CONSTRAINT_PRIMARYKEY: i32 = CONSTRAINT | 6 << 8;
-    pub(super) const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | 8 << 8;
-    pub(super) const CONSTRAINT_ROWID: i32 = CONSTRAINT | 10 << 8;
+    pub(super) const CONSTRAINT_TRIGGER: i32 = CONSTRAINT | 7 << 8;
     pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
     pub(super) const AUTH: i32 = 23;
@@ -95,12 +93,9 @@ impl Error {
         )
     }
 
-    /// Whether the key of a row, or another value that must be unique, is there already.
-    pub fn is_conflict(&self) -> bool {
-        matches!(
-            self.code(),
-            code::CONSTRAINT_PRIMARYKEY | code::CONSTRAINT_ROWID | code::CONSTRAINT_UNIQUE
-        )
+    /// Whether a trigger refused a statement.
+    pub fn is_trigger(&self) -> bool {
+        self.code() == code::CONSTRAINT_TRIGGER
     }
 
     /// Whether a constraint or a trigger refused a statement.

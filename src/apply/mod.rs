@@ -91,14 +91,13 @@ fn merge_held(
 ) -> Result<i64> {
     // Most changes go the second way: a result that is looked at where it is has not to be copied together.
     match merge(state, incoming, &mut held, Table::IsToWrite) {
-        Ok(_) if held.is_presumed_new => {
-            // Its key was there.
-            let (crr, key) = (&incoming.crr, held.key);
-            let held = load(state, crr, key, incoming.pk, Presence::LookedUp)?;
-            merge_held(state, incoming, held, epoch)
-        }
+        Ok(_) if held.is_presumed_new => look_up_and_merge(state, incoming, held.key, epoch),
         Ok(applied) => finish(state, incoming, held, epoch, Ok(applied)),
-        Err(error) if held.is_presumed_new => Err(error),
+        // What the table refuses may be of a row that is there, and lose to it.
+        Err(error) if held.is_presumed_new => match error.is_about_statement() {
+            true => look_up_and_merge(state, incoming, held.key, epoch),
+            false => Err(error),
+        },
         // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
         Err(error) if error.is_constraint() && state.store.connection.changes() > 0 => {
             let outcome = merge(state, incoming, &mut held, Table::IsWritten);
@@ -107,6 +106,12 @@ fn merge_held(
         }
         Err(error) => finish(state, incoming, held, epoch, Err(error)),
     }
+}
+
+/// Merges a change into a row that was wrongly taken for new, or may have been.
+fn look_up_and_merge(state: &State, incoming: &Incoming<'_>, key: Key, epoch: u64) -> Result<i64> {
+    let held = load(state, &incoming.crr, key, incoming.pk, Presence::LookedUp)?;
+    merge_held(state, incoming, held, epoch)
 }
 
 /// Holds the row for the next change, and takes note of what this one did.

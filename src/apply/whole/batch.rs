@@ -220,8 +220,10 @@ impl Merging<'_> {
         });
         let inserted = match insert.run(values) {
             Ok(changed) => changed,
-            // Only a conflict ends the statement by its OR FAIL, so that the count is that of the rows that are in.
-            Err(error) if error.is_conflict() => {
+            // A row that is refused ends the statement by its OR FAIL, so that the count is that of the rows that are in; or
+            // undoes it, and the count is 0. What is refused may be of a row that is there, and lose to it. A trigger may
+            // refuse a row that is in.
+            Err(error) if error.is_about_statement() && !error.is_trigger() => {
                 target.expects_new = false;
                 connection.changes()
             }

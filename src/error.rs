@@ -52,7 +52,11 @@ mod code {
     pub(super) const FULL: i32 = 13;
     pub(super) const CANTOPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
-    pub(super) const CONSTRAINT_TRIGGER: i32 = CONSTRAINT | 7 << 8;
+    pub(super) const CONSTRAINT_CHECK: i32 = CONSTRAINT | 1 << 8;
+    pub(super) const CONSTRAINT_NOTNULL: i32 = CONSTRAINT | 5 << 8;
+    pub(super) const CONSTRAINT_PRIMARYKEY: i32 = CONSTRAINT | 6 << 8;
+    pub(super) const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | 8 << 8;
+    pub(super) const CONSTRAINT_ROWID: i32 = CONSTRAINT | 10 << 8;
     pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
     pub(super) const AUTH: i32 = 23;
@@ -93,9 +97,17 @@ impl Error {
         )
     }
 
-    /// Whether a trigger refused a statement.
-    pub fn is_trigger(&self) -> bool {
-        self.code() == code::CONSTRAINT_TRIGGER
+    /// Whether a row is refused before it is in the table: a key, or another value that must be unique, is there already,
+    /// or a value is none for its column.
+    pub fn is_refused_row(&self) -> bool {
+        matches!(
+            self.code(),
+            code::CONSTRAINT_PRIMARYKEY
+                | code::CONSTRAINT_ROWID
+                | code::CONSTRAINT_UNIQUE
+                | code::CONSTRAINT_CHECK
+                | code::CONSTRAINT_NOTNULL
+        )
     }
 
     /// Whether a constraint or a trigger refused a statement.

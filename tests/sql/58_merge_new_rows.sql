@@ -4,7 +4,7 @@
 .read include/shown.sql
 CREATE TABLE t (id INTEGER PRIMARY KEY NOT NULL, a, b, CHECK (a IS NOT 'bad'));
 SELECT crsql_as_crr('t');
-INSERT INTO t VALUES (2, 'm', 'm'), (4, 'm', 'm'), (8, 'm', 'm'), (9, 'm', 'm');
+INSERT INTO t VALUES (2, 'm', 'm'), (4, 'm', 'm'), (8, 'm', 'm'), (9, 'm', 'm'), (20, 'm', 'm');
 
 .print '-- among new rows some that are here: their cells are decided on as ever'
 INSERT INTO crsql_changes VALUES
@@ -42,9 +42,11 @@ INSERT INTO crsql_changes VALUES
     ('t', x'01090b', 'a', 'z', 1, 8, x'53', 1, 0),
     ('t', x'010904', '-1', NULL, 2, 8, x'53', 2, 1),
     ('t', x'01090c', 'a', 'z', 1, 8, x'53', 1, 2),
-    ('t', x'010902', 'b', 'y', 1, 8, x'53', 3, 3);
-SELECT * FROM t WHERE id IN (2, 4, 11, 12);
-SELECT pk, cid, val, col_version, site, cl FROM shown WHERE pk IN ('2', '4', '11', '12');
+    ('t', x'010914', '-1', NULL, 2, 8, x'53', 2, 3),
+    ('t', x'010902', 'b', 'y', 1, 8, x'53', 3, 4);
+SELECT * FROM t WHERE id IN (2, 4, 11, 12, 20);
+SELECT pk, cid, val, col_version, site, cl FROM shown WHERE pk IN ('2', '4', '11', '12', '20');
+SELECT seq FROM crsql_changes WHERE pk IN (x'010904', x'010914');
 
 .print '-- a trigger that ignores a new row runs once'
 CREATE TABLE heard (id);
@@ -61,32 +63,29 @@ DROP TRIGGER ignores;
 .print '-- the same through a changeset: one row at a time, and by batches'
 CREATE TABLE u (id TEXT PRIMARY KEY NOT NULL, a, CHECK (a IS NOT 'bad'));
 SELECT crsql_as_crr('u');
-INSERT INTO u VALUES ('r050', 'm');
+INSERT INTO u VALUES ('r0050', 'm');
 .open there.db
 .load ./crsql
 CREATE TABLE t (id INTEGER PRIMARY KEY NOT NULL, a, b);
 CREATE TABLE u (id TEXT PRIMARY KEY NOT NULL, a);
 SELECT crsql_as_crr('t'), crsql_as_crr('u');
 INSERT INTO t VALUES (8, 'bad', 'a'), (9, 'bad', 'z'), (10, 'new', 'z');
-INSERT INTO u SELECT printf('r%03d', value), iif(value = 50, 'bad', 'new') FROM generate_series(1, 100);
-CREATE TABLE carried AS SELECT crsql_changeset(0) AS data;
+INSERT INTO u SELECT printf('r%04d', value), iif(value = 50, 'bad', 'new') FROM generate_series(1, 3000);
+SELECT writefile('data', crsql_changeset(0)) > 0;
 .open here.db
 .load ./crsql
-ATTACH 'there.db' AS there;
-SELECT crsql_apply(data) > 0 FROM there.carried;
+SELECT crsql_apply(readfile('data')) > 0;
 SELECT * FROM t WHERE id BETWEEN 8 AND 10;
 SELECT a, count(*) FROM u GROUP BY a;
 
 .print '-- of a new row, the changeset fails as a whole'
-DETACH there;
 .open there.db
 .load ./crsql
-INSERT INTO u VALUES ('s001', 'new'), ('s002', 'bad');
-UPDATE carried SET data = crsql_changeset(0);
+INSERT INTO u VALUES ('s0001', 'new'), ('s0002', 'bad');
+SELECT writefile('data', crsql_changeset(0)) > 0;
 .open here.db
 .load ./crsql
-ATTACH 'there.db' AS there;
-SELECT crsql_apply(data) > 0 FROM there.carried;
+SELECT crsql_apply(readfile('data')) > 0;
 SELECT a, count(*) FROM u GROUP BY a;
 
 .print '-- the row that a changeset came to last is no row of a key without bytes'

@@ -220,10 +220,9 @@ impl Merging<'_> {
         });
         let inserted = match insert.run(values) {
             Ok(changed) => changed,
-            // A row that is refused ends the statement by its OR FAIL, so that the count is that of the rows that are in; or
-            // undoes it, and the count is 0. What is refused may be of a row that is there, and lose to it. A trigger may
-            // refuse a row that is in.
-            Err(error) if error.is_about_statement() && !error.is_trigger() => {
+            // A row that is refused ends the statement by its OR FAIL, so that the count is that of the rows that are in. It
+            // may be there, and what came may lose to it.
+            Err(error) if error.is_refused_row() => {
                 target.expects_new = false;
                 connection.changes()
             }

@@ -227,14 +227,38 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         // The trigger of all updates records the whole row.
         return Ok(Value::Null);
     }
+    let names_all = is_one_of_many || !crr.is_unregistered && !crr.has_uncaptured();
+    let mut key = key;
+    if names_all
+        && moved_from.is_none()
+        && is_plain(state, &crr)
+        && let Some(columns) = changed_set(&crr, sets)
+    {
+        if columns.is_empty() {
+            return Ok(Value::Null);
+        }
+        let crr = begin(state, &crr, None)?;
+        match defer_update(state, &crr, key, columns)? {
+            Some(refused) => key = refused,
+            None => {
+                state.settle();
+                return Ok(Value::Null);
+            }
+        }
+    }
     let update = Update {
         changed: changed_columns(&crr, sets),
-        names_all: is_one_of_many || !crr.is_unregistered && !crr.has_uncaptured(),
+        names_all,
         late: crr.late_of(late),
         key,
         moved_from,
     };
     record(state, &crr, update)
+}
+
+/// Whether an update may be recorded at once: it is captured, and nothing was noted of any row.
+fn is_plain(state: &State, crr: &Crr) -> bool {
+    crr.sessions == 0 && state.is_capturing() && !state.has_notes()
 }
 
 /// The key after an update, the one before it if that was another, and the arguments behind them.
@@ -355,26 +379,39 @@ fn record(state: &State, crr: &Rc<Crr>, mut update: Update) -> Result<Value> {
 }
 
 /// The columns of the set that changed, if the trigger hands one over.
-fn changed_columns(crr: &Rc<Crr>, arguments: Arguments<'_>) -> Vec<ColumnId> {
+fn changed_columns(crr: &Crr, arguments: Arguments<'_>) -> Vec<ColumnId> {
     let (first, bits) = (arguments.integer(0).max(0) as usize, arguments.integer(1));
-    let columns = crr.captured().skip(first).take(COLUMNS_PER_SET);
+    let captured = crr.captured().skip(first).take(COLUMNS_PER_SET);
     let is_set = |bit: usize| bits >> bit & 1 == 1;
-    columns
+    captured
         .enumerate()
         .filter(|(bit, _)| is_set(*bit))
         .map(|(_, column)| column.id)
         .collect()
 }
 
-fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
-    if update.names_all
-        && let Some(columns) = ColumnSet::of(&update.changed)
-        && state.may_defer(crr, &update.key)?
-    {
-        let at = state.reserve(update.changed.len() as u64)?;
-        return state.defer(crr, update.key, Deferred::Update(at, columns));
+/// The same as a set; none if one of them has no place there.
+fn changed_set(crr: &Crr, arguments: Arguments<'_>) -> Option<ColumnSet> {
+    let (first, bits) = (arguments.integer(0).max(0) as usize, arguments.integer(1));
+    match crr.captured_ids() {
+        Some(ids) if first == 0 => Some(ColumnSet::of_bits(bits as u64 & ids)),
+        _ => ColumnSet::of(&changed_columns(crr, arguments)),
     }
-    let key = &update.key;
+}
+
+fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
+    let key = match update
+        .names_all
+        .then(|| ColumnSet::of(&update.changed))
+        .flatten()
+    {
+        Some(columns) => match defer_update(state, crr, update.key, columns)? {
+            Some(key) => key,
+            None => return Ok(()),
+        },
+        None => update.key,
+    };
+    let key = &key;
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);
@@ -406,6 +443,11 @@ fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
         .collect();
     clock.set_cells(at, LOCAL, versions.into_iter());
     state.save_clock(crr, key, clock)
+}
+
+/// Records an update without a look at what is stored of the row; gives the key back where that may not be.
+fn defer_update(state: &State, crr: &Rc<Crr>, key: Key, columns: ColumnSet) -> Result<Option<Key>> {
+    state.defer(crr, key, columns.len(), |at| Deferred::Update(at, columns))
 }
 
 /// The columns that the triggers do not name yet and that may have changed: what was never set held its
@@ -504,10 +546,10 @@ pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
 }
 
 fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
-    if state.may_defer(crr, key)? {
-        let change = Deferred::Delete(state.reserve(1)?);
-        return state.defer(crr, key.clone(), change);
-    }
+    let Some(key) = state.defer(crr, key.clone(), 1, Deferred::Delete)? else {
+        return Ok(());
+    };
+    let key = &key;
     let mut clock = state
         .find_clock(crr, key)?
         .unwrap_or_else(RowClock::pristine);

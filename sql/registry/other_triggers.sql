@@ -1,4 +1,1 @@
-SELECT EXISTS (
-  SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND name NOT GLOB 'crsql_[0-9]*_*'
-  UNION ALL
-  SELECT 1 FROM temp.sqlite_schema WHERE type = 'trigger')
+SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND name NOT GLOB 'crsql_[0-9]*_*')

@@ -79,6 +79,8 @@ pub struct Crr {
     /// The columns that the triggers name, and those of them that are late
     captured: Vec<usize>,
     captured_late: Vec<usize>,
+    /// A bit for each of the first of them, if their ids are their places
+    captured_ids: Option<u64>,
 }
 
 /// The slots of `Crr::statements`.
@@ -101,6 +103,8 @@ pub mod slot {
     pub const ROW_FIND: usize = 7;
     /// Reads the records from a key on
     pub const CLOCK_SCAN: usize = 8;
+    /// Writes several records where none are
+    pub const CLOCK_ADD: usize = 9;
 }
 
 /// The slots of `Crr::writes`.
@@ -248,6 +252,9 @@ impl Crr {
             .filter(|index| columns[*index].is_captured)
             .collect();
         let is_late = |index: &usize| columns[*index].late.is_some();
+        let is_at_place = |(place, index): (usize, &usize)| columns[*index].id.0 as usize == place;
+        let are_at_places = captured.iter().enumerate().all(is_at_place);
+        let first = captured.len().min(COLUMNS_PER_SET);
         Crr {
             id,
             name: declared.name.clone(),
@@ -265,6 +272,7 @@ impl Crr {
             by_name: by_name.collect(),
             latest: Cell::new(0),
             captured_late: captured.iter().copied().filter(is_late).collect(),
+            captured_ids: are_at_places.then_some((1 << first) - 1),
             captured,
             columns,
         }
@@ -325,6 +333,11 @@ impl Crr {
     /// The columns that the triggers name, in the order of their bits.
     pub fn captured(&self) -> impl ExactSizeIterator<Item = &Column> {
         self.captured.iter().map(|index| &self.columns[*index])
+    }
+
+    /// A bit for each column that the first bit set of the triggers names, if its place there is its id.
+    pub fn captured_ids(&self) -> Option<u64> {
+        self.captured_ids
     }
 
     /// The late columns.
@@ -550,9 +563,8 @@ impl Crr {
         &self,
         values: impl ExactSizeIterator<Item = ValueRef<'a>>,
     ) -> Result<Key> {
-        let mut packed = Vec::new();
+        let mut packed = Vec::with_capacity(if self.is_rowid_keyed { 0 } else { 48 });
         if !self.is_rowid_keyed {
-            packed.reserve(48);
             packed.push(self.key_columns.len() as u8);
         }
         for (value, column) in values.zip(&self.key_columns) {

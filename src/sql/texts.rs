@@ -172,6 +172,8 @@ texts! {
     TRIGGERS = "registry/triggers.sql";
     /// Whether the application has triggers.
     OTHER_TRIGGERS = "registry/other_triggers.sql";
+    /// Whether the application has temporary triggers.
+    TEMP_TRIGGERS = "registry/temp_triggers.sql";
     /// The databases that the application attached.
     ATTACHED = "registry/attached.sql";
     /// Whether one of them has triggers.
@@ -294,6 +296,8 @@ texts! {
     CLOCK_GET = "clock/get.sql";
     /// Writes a record.
     CLOCK_PUT = "clock/put.sql";
+    /// Writes several where none are.
+    CLOCK_ADD = "clock/add.sql";
     /// The greatest key with a record.
     CLOCK_LAST = "clock/last.sql";
     /// Reads the records from a key on.

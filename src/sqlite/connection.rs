@@ -159,12 +159,21 @@ impl Connection {
     /// Moves whenever a transaction of this or another connection changed the main database; none where SQLite
     /// can't tell. Counts for what this connection reads only while it is in a transaction.
     pub fn data_version(self) -> Option<u32> {
+        self.data_version_of(c"main")
+    }
+
+    /// Whether there is a temporary database: SQLite makes it when it is first needed.
+    pub fn has_temporary(self) -> bool {
+        self.data_version_of(c"temp").is_some()
+    }
+
+    fn data_version_of(self, database: &CStr) -> Option<u32> {
         let mut version = 0_u32;
-        // SAFETY: the handle is open, and this operation writes an unsigned int.
+        // SAFETY: the handle is open, the name is a text, and this operation writes an unsigned int.
         let code = unsafe {
             call!(file_control(
                 self.0,
-                c"main".as_ptr(),
+                database.as_ptr(),
                 api::SQLITE_FCNTL_DATA_VERSION,
                 ptr::from_mut(&mut version).cast(),
             ))

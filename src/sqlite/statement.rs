@@ -177,8 +177,8 @@ impl Statement {
 /// versions of SQLite compile a statement anew whose plan might be another one for other values.
 struct Lent<'s> {
     statement: &'s mut Statement,
-    /// Which of the first 64 parameters have bytes
-    first: u64,
+    /// Which of the first 128 parameters have bytes
+    first: u128,
     /// The last that has bytes
     last: usize,
 }
@@ -186,7 +186,7 @@ struct Lent<'s> {
 impl Lent<'_> {
     fn note(&mut self, index: usize, value: ValueRef<'_>) {
         if matches!(value, ValueRef::Text(_) | ValueRef::Blob(_)) {
-            self.first |= 1_u64.checked_shl(index as u32 - 1).unwrap_or_default();
+            self.first |= 1_u128.checked_shl(index as u32 - 1).unwrap_or_default();
             self.last = index;
         }
     }
@@ -205,7 +205,7 @@ impl Drop for Lent<'_> {
             self.take_back(rest.trailing_zeros() as usize + 1);
             rest &= rest - 1;
         }
-        for index in 65..=self.last {
+        for index in 129..=self.last {
             self.take_back(index);
         }
     }

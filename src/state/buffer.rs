@@ -27,11 +27,30 @@ struct Buffered {
     since: u64,
 }
 
+impl Buffered {
+    fn new(waiting: Waiting, latest: u64) -> Buffered {
+        Buffered {
+            waiting,
+            created: latest,
+            since: latest,
+        }
+    }
+}
+
 /// Where a record stands, by the hash of its key.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     hash: u64,
     index: usize,
+}
+
+/// Where a key would stand that is not there.
+#[derive(Debug, Clone, Copy)]
+enum Vacancy {
+    /// Behind all keys, which ascend
+    Last,
+    /// At this hash
+    Hashed(u64),
 }
 
 /// The records of one table, in the order in which they came.
@@ -55,19 +74,24 @@ impl TableClocks {
     }
 
     fn find(&self, key: &Key) -> Option<usize> {
-        match &self.places {
-            Some(places) => {
-                let found = places.find(self.hasher.hash_one(key), |place| {
-                    self.records[place.index].0 == *key
-                });
-                found.map(|place| place.index)
-            }
-            None if self.records.last().is_none_or(|(last, _)| last < key) => None,
-            None => self
-                .records
-                .binary_search_by(|(held, _)| held.cmp(key))
-                .ok(),
-        }
+        self.search(key).ok()
+    }
+
+    /// Where a record stands, or what `add` wants to know.
+    fn search(&self, key: &Key) -> Result<usize, Vacancy> {
+        let Some(places) = &self.places else {
+            return match self.records.last() {
+                None => Err(Vacancy::Last),
+                Some((last, _)) if last < key => Err(Vacancy::Last),
+                Some(_) => self
+                    .records
+                    .binary_search_by(|(held, _)| held.cmp(key))
+                    .map_err(|_| Vacancy::Hashed(self.hasher.hash_one(key))),
+            };
+        };
+        let hash = self.hasher.hash_one(key);
+        let found = places.find(hash, |place| self.records[place.index].0 == *key);
+        found.map(|place| place.index).ok_or(Vacancy::Hashed(hash))
     }
 
     fn get(&self, key: &Key) -> Option<&Buffered> {
@@ -93,23 +117,18 @@ impl TableClocks {
 
     /// Puts a record in, in place of the one that may be there.
     fn insert(&mut self, key: Key, record: Buffered) {
-        match self.find(&key) {
-            Some(index) => self.records[index].1 = record,
-            None => self.add(key, record),
+        match self.search(&key) {
+            Ok(index) => self.records[index].1 = record,
+            Err(vacancy) => self.add(key, record, vacancy),
         }
     }
 
     /// Puts in a record whose key is not there.
-    fn add(&mut self, key: Key, record: Buffered) {
-        if self.places.is_none() && self.records.last().is_some_and(|(last, _)| *last > key) {
-            self.index();
-        }
-        if let Some(places) = &mut self.places {
-            let place = Place {
-                hash: self.hasher.hash_one(&key),
-                index: self.records.len(),
-            };
-            places.insert_unique(place.hash, place, |place| place.hash);
+    fn add(&mut self, key: Key, record: Buffered, vacancy: Vacancy) {
+        if let Vacancy::Hashed(hash) = vacancy {
+            let index = self.records.len();
+            self.index()
+                .insert_unique(hash, Place { hash, index }, |place| place.hash);
         }
         self.records.push((key, record));
     }
@@ -221,20 +240,18 @@ impl ClockBuffer {
         self.marks.last().is_some_and(|mark| since < mark.number)
     }
 
+    fn table(&mut self, crr: &Rc<Crr>) -> &mut TableClocks {
+        self.tables
+            .entry(crr.id)
+            .or_insert_with(|| TableClocks::new(Rc::clone(crr)))
+    }
+
     /// Puts a row's record in.
     pub fn put(&mut self, crr: &Rc<Crr>, key: Key, waiting: Waiting) {
-        let latest = self.latest;
-        let table = self
-            .tables
-            .entry(crr.id)
-            .or_insert_with(|| TableClocks::new(Rc::clone(crr)));
-        let next = Buffered {
-            waiting,
-            created: latest,
-            since: latest,
-        };
-        match table.find(&key) {
-            Some(place) => {
+        let next = Buffered::new(waiting, self.latest);
+        let table = self.table(crr);
+        match table.search(&key) {
+            Ok(place) => {
                 let held = &mut table.records[place].1;
                 let before = std::mem::replace(held, next);
                 held.created = before.created;
@@ -246,11 +263,28 @@ impl ClockBuffer {
                     });
                 }
             }
-            None => {
-                table.add(key, next);
+            Err(vacancy) => {
+                table.add(key, next, vacancy);
                 self.len += 1;
             }
         }
+    }
+
+    /// Puts in what `make` gives, unless there is a record of this row: then the key comes back.
+    pub fn put_first(
+        &mut self,
+        crr: &Rc<Crr>,
+        key: Key,
+        make: impl FnOnce() -> Waiting,
+    ) -> Option<Key> {
+        let latest = self.latest;
+        let table = self.table(crr);
+        let Err(vacancy) = table.search(&key) else {
+            return Some(key);
+        };
+        table.add(key, Buffered::new(make(), latest), vacancy);
+        self.len += 1;
+        None
     }
 
     /// Takes a row's record out: whoever takes it puts it back.

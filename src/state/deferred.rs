@@ -32,6 +32,21 @@ impl ColumnSet {
         columns.iter().try_fold(0, add).map(ColumnSet)
     }
 
+    /// The set of the columns whose ids are the places of the bits that are 1.
+    pub fn of_bits(bits: u64) -> ColumnSet {
+        ColumnSet(bits)
+    }
+
+    /// How many there are.
+    pub fn len(self) -> u64 {
+        u64::from(self.0.count_ones())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The columns in ascending order.
     pub fn iter(self) -> impl Iterator<Item = ColumnId> {
         let mut rest = self.0;
@@ -62,20 +77,27 @@ pub enum Waiting {
 }
 
 impl State {
-    /// Whether a write to a row may be recorded without its clock. Where triggers of the application run, the row may
-    /// be another one by the time its write is recorded. Which late columns the row held at their default is known
-    /// only now, and in an alter session columns come and go.
-    pub fn may_defer(&self, crr: &Crr, key: &Key) -> Result<bool> {
+    /// Records a write to a row without its clock, with so many seqs, if that may be; else the key comes back. It may
+    /// not where triggers of the application run, as the row may be another one by the time its write is recorded. Which
+    /// late columns the row held at their default is known only now, and in an alter session columns come and go.
+    pub fn defer(
+        &self,
+        crr: &Rc<Crr>,
+        key: Key,
+        seqs: u64,
+        change: impl FnOnce(Position) -> Deferred,
+    ) -> Result<Option<Key>> {
         let is_plain = crr.sessions == 0 && !crr.is_unregistered && !crr.has_late();
-        let is_free = || self.transaction.borrow().clocks.get(crr.id, key).is_none();
-        Ok(is_plain && is_free() && !self.has_other_triggers()?)
-    }
-
-    /// Takes over a write that `may_defer` said nothing against.
-    pub fn defer(&self, crr: &Rc<Crr>, key: Key, change: Deferred) -> Result<()> {
-        let waiting = Waiting::Change(change);
-        self.transaction.borrow_mut().clocks.put(crr, key, waiting);
-        self.relieve()
+        if !is_plain || self.has_other_triggers()? {
+            return Ok(Some(key));
+        }
+        self.start_clock()?;
+        let refused = self
+            .transaction
+            .borrow_mut()
+            .defer(crr, key, seqs, |at| Waiting::Change(change(at)));
+        self.relieve()?;
+        Ok(refused)
     }
 
     /// The clock after a change to what is stored.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::sql::{self, quoted};
 use crate::store::log::Run;
+use crate::store::row_clock::{NewRecords, RECORDS_PER_STATEMENT};
 use std::rc::Rc;
 
 /// So many runs wait in memory at most: 256 KB of packed keys.
@@ -164,31 +165,45 @@ impl State {
         superseded: &mut Vec<Position>,
     ) -> Result<()> {
         let mut first_update = FirstUpdate::default();
+        let mut new = (waiting.len() >= RECORDS_PER_STATEMENT).then(NewRecords::default);
+        let mut collect = |key, cl, bytes: &_| {
+            let new = new.as_mut();
+            new.is_some_and(|new| new.push(key, cl, bytes))
+        };
         let mut stored = self.stored_clocks(crr, waiting)?;
         for (key, waiting) in waiting {
-            let changed;
+            let (changed, was_stored);
             let clock = match waiting {
-                Waiting::Clock(clock) => clock,
+                Waiting::Clock(clock) => {
+                    was_stored = true;
+                    clock
+                }
                 Waiting::Change(change) => match (stored.next().flatten(), change) {
                     (None, Deferred::Update(at, columns)) => {
                         let (bytes, entry, seqs) = first_update.encode(*at, columns.iter());
                         let cl = CausalLength::FIRST_LIFE;
-                        self.store.put_record(crr, key, cl, bytes)?;
+                        if !collect(key, cl, bytes) {
+                            self.store.put_record(crr, key, cl, bytes)?;
+                        }
                         entries.push((entry, seqs, crr.id, key));
                         continue;
                     }
                     (stored, change) => {
+                        was_stored = stored.is_some();
                         changed = self.changed_clock(crr, key, stored, *change)?;
                         &changed
                     }
                 },
             };
-            self.store.put_clock(crr, key, clock)?;
+            let bytes = clock.encode();
+            if was_stored || !collect(key, clock.cl, &bytes) {
+                self.store.put_record(crr, key, clock.cl, &bytes)?;
+            }
             let unlogged = clock.unlogged();
             entries.extend(unlogged.map(|(entry, seqs)| (entry, seqs, crr.id, key)));
             superseded.extend_from_slice(&clock.superseded);
         }
-        Ok(())
+        new.map_or(Ok(()), |new| self.store.add_records(crr, &new))
     }
 
     /// Packed keys must stay findable one by one where equal values are settled by site.
@@ -253,16 +268,15 @@ impl State {
             .inspect_err(|_| self.doom())
     }
 
-    /// Whether `write_before_savepoint` has anything to write.
-    pub fn has_work_before_savepoint(&self) -> bool {
+    /// Whether something has to be, or better is, written before a savepoint.
+    pub fn has_to_write_before_savepoint(&self) -> bool {
         let transaction = self.transaction.borrow();
-        transaction.held.is_some()
-            || !transaction.full_runs.is_empty()
-            || transaction.clocks.len() >= RECORDS_BEFORE_SAVEPOINT_MAX
+        let are_many = transaction.clocks.len() >= RECORDS_BEFORE_SAVEPOINT_MAX;
+        transaction.held.is_some() || !transaction.full_runs.is_empty() || are_many
     }
 
-    /// Writes what has to be, or better is, written before a savepoint. SQLite opens the journal of a
-    /// statement right after this: what is written here does not go through it.
+    /// Writes it. SQLite opens the journal of a statement right after this: what is written here does not go
+    /// through it.
     pub fn write_before_savepoint(&self) -> Result<()> {
         self.flush_held()?;
         self.write_full_runs()?;

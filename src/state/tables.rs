@@ -174,7 +174,10 @@ pub fn load(store: &Store, query: &str, argument: ValueRef<'_>) -> Result<Option
 
 /// Whether the application has triggers.
 pub fn has_other_triggers(store: &Store) -> Result<bool> {
-    let mut query = store.connection.prepare(sql::OTHER_TRIGGERS)?;
-    let has_other_triggers = query.first([], |row| row.integer(0) != 0)?;
-    Ok(has_other_triggers.unwrap_or_default())
+    let asks = |text| -> Result<bool> {
+        let mut query = store.connection.prepare(text)?;
+        Ok(query.first([], |row| row.integer(0) != 0)? == Some(true))
+    };
+    // Asking SQLite for the temporary schema makes one.
+    Ok(asks(sql::OTHER_TRIGGERS)? || store.connection.has_temporary() && asks(sql::TEMP_TRIGGERS)?)
 }

@@ -1,6 +1,7 @@
 //! The open transaction: its version and seqs, and what it has not written yet.
 
 use super::buffer::ClockBuffer;
+use super::deferred::Waiting;
 use super::notes::{Note, Notes};
 use super::records::Bound;
 use super::tables::Tables;
@@ -10,7 +11,7 @@ use crate::crdt::change::{
 };
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
-use crate::schema::Key;
+use crate::schema::{Crr, Key};
 use crate::store::log::{Appended, Run};
 use hashbrown::HashMap;
 use std::rc::Rc;
@@ -41,6 +42,18 @@ struct Clock {
     committed: DbVersion,
     version: DbVersion,
     next_seq: Seq,
+}
+
+impl Clock {
+    /// Gives out so many seqs.
+    fn reserve(&mut self, count: u64) -> Position {
+        let at = Position {
+            version: self.version,
+            seq: self.next_seq,
+        };
+        self.next_seq = at.seq.plus(count);
+        at
+    }
 }
 
 /// Positions that are about to be reserved.
@@ -100,6 +113,23 @@ impl Transaction {
     pub fn note_stale(&mut self, table: TableId) {
         if !self.stale_tables.contains(&table) {
             self.stale_tables.push(table);
+        }
+    }
+
+    /// Puts what `make` gives for so many seqs among the records, unless there is one of this row: then the key comes
+    /// back.
+    pub(super) fn defer(
+        &mut self,
+        crr: &Rc<Crr>,
+        key: Key,
+        seqs: u64,
+        make: impl FnOnce(Position) -> Waiting,
+    ) -> Option<Key> {
+        match &mut self.clock {
+            Some(clock) => self
+                .clocks
+                .put_first(crr, key, || make(clock.reserve(seqs))),
+            None => Some(key),
         }
     }
 
@@ -199,16 +229,17 @@ impl State {
             .map_or(Seq(0), |clock| clock.next_seq)
     }
 
+    /// Makes sure that the open transaction has its version.
+    pub(super) fn start_clock(&self) -> Result<()> {
+        self.clock().map(drop)
+    }
+
     /// Reserves `count` seqs of the open transaction.
     pub fn reserve(&self, count: u64) -> Result<Position> {
-        let clock = self.clock()?;
-        let at = Position {
-            version: clock.version,
-            seq: clock.next_seq,
-        };
+        let mut clock = self.clock()?;
+        let at = clock.reserve(count);
         if self.is_enlisted.get() {
-            let next_seq = clock.next_seq.plus(count);
-            self.transaction.borrow_mut().clock = Some(Clock { next_seq, ..clock });
+            self.transaction.borrow_mut().clock = Some(clock);
         }
         Ok(at)
     }
@@ -472,7 +503,7 @@ impl State {
 
     /// SQLite: a savepoint is about to be set.
     pub fn on_savepoint(&self, index: i32) -> Result<()> {
-        if self.has_work_before_savepoint() {
+        if self.has_to_write_before_savepoint() {
             self.store
                 .connection
                 .keeping_last_insert_rowid(|| self.write_before_savepoint())?;

@@ -173,9 +173,12 @@ impl Store {
         self.with(Slot::SchemaVersion, |pragma| pragma.first([], |_| work()))
     }
 
-    /// Moves with every change of the temporary schema.
+    /// Moves with every change of the temporary schema. Asking for it makes the temporary database.
     pub fn temp_version(&self) -> Result<i64> {
-        self.version(Slot::TempVersion)
+        match self.connection.has_temporary() {
+            true => self.version(Slot::TempVersion),
+            false => Ok(0),
+        }
     }
 
     fn version(&self, slot: Slot) -> Result<i64> {

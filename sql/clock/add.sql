@@ -1,0 +1,1 @@
+INSERT OR FAIL INTO main.{rows} (key, cl, clock) VALUES {values}

@@ -9,8 +9,8 @@ use crate::crdt::value::{
     NumericText, Value, ValueRef, is_stored_form, numeric_text, whole_integer,
 };
 use crate::error::{Error, Result};
-use crate::schema::crr::KeyColumn;
-use crate::schema::{Column, Crr, Key};
+
+use crate::schema::{Column, Crr, Key, KeyColumn};
 use crate::sql::{self, quoted};
 use crate::state::State;
 use std::borrow::Cow;

@@ -53,6 +53,8 @@ mod code {
     pub(super) const FULL: i32 = 13;
     pub(super) const CANTOPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const CONSTRAINT_CHECK: i32 = CONSTRAINT | 1 << 8;
+    pub(super) const CONSTRAINT_NOTNULL: i32 = CONSTRAINT | 5 << 8;
     pub(super) const CONSTRAINT_PRIMARYKEY: i32 = CONSTRAINT | 6 << 8;
     pub(super) const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | 8 << 8;
     pub(super) const CONSTRAINT_ROWID: i32 = CONSTRAINT | 10 << 8;
@@ -96,11 +98,16 @@ impl Error {
         )
     }
 
-    /// Whether the key of a row, or another value that must be unique, is there already.
-    pub fn is_conflict(&self) -> bool {
+    /// Whether a row is refused before it is in the table: a key, or another value that must be unique, is there already,
+    /// or a value is none for its column.
+    pub fn is_refused_row(&self) -> bool {
         matches!(
             self.code(),
-            code::CONSTRAINT_PRIMARYKEY | code::CONSTRAINT_ROWID | code::CONSTRAINT_UNIQUE
+            code::CONSTRAINT_PRIMARYKEY
+                | code::CONSTRAINT_ROWID
+                | code::CONSTRAINT_UNIQUE
+                | code::CONSTRAINT_CHECK
+                | code::CONSTRAINT_NOTNULL
         )
     }
 

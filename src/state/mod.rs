@@ -146,6 +146,11 @@ impl State {
         Ok(self.identity.borrow().site == site)
     }
 
+    /// The same, where what is known of tables was just verified.
+    pub fn is_verified_own_site(&self, site: &[u8]) -> bool {
+        self.identity.borrow().site == site
+    }
+
     /// The number that this database's triggers carry.
     pub fn database(&self) -> Result<i64> {
         self.verify_tables()?;
@@ -254,6 +259,12 @@ impl State {
             Some(crr) => Ok(Some(crr)),
             None => self.load_table(sql::TABLE_BY_ID, ValueRef::Integer(id.0)),
         }
+    }
+
+    /// The replicated table that was last asked for by name, if it was by this one.
+    pub fn latest_table(&self, name: &[u8]) -> Result<Option<Rc<Crr>>> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().latest(name))
     }
 
     /// A replicated table by name, in any ASCII case.

@@ -43,6 +43,7 @@ mod code {
     pub(super) const INTERNAL: i32 = 2;
     pub(super) const ABORT: i32 = 4;
     pub(super) const BUSY: i32 = 5;
+    pub(super) const BUSY_SNAPSHOT: i32 = BUSY | 2 << 8;
     pub(super) const LOCKED: i32 = 6;
     pub(super) const NOMEM: i32 = 7;
     pub(super) const READONLY: i32 = 8;
@@ -52,6 +53,8 @@ mod code {
     pub(super) const FULL: i32 = 13;
     pub(super) const CANTOPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const CONSTRAINT_CHECK: i32 = CONSTRAINT | 1 << 8;
+    pub(super) const CONSTRAINT_NOTNULL: i32 = CONSTRAINT | 5 << 8;
     pub(super) const CONSTRAINT_PRIMARYKEY: i32 = CONSTRAINT | 6 << 8;
     pub(super) const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | 8 << 8;
     pub(super) const CONSTRAINT_ROWID: i32 = CONSTRAINT | 10 << 8;
@@ -95,11 +98,16 @@ impl Error {
         )
     }
 
-    /// Whether the key of a row, or another value that must be unique, is there already.
-    pub fn is_conflict(&self) -> bool {
+    /// Whether a row is refused before it is in the table: a key, or another value that must be unique, is there already,
+    /// or a value is none for its column.
+    pub fn is_refused_row(&self) -> bool {
         matches!(
             self.code(),
-            code::CONSTRAINT_PRIMARYKEY | code::CONSTRAINT_ROWID | code::CONSTRAINT_UNIQUE
+            code::CONSTRAINT_PRIMARYKEY
+                | code::CONSTRAINT_ROWID
+                | code::CONSTRAINT_UNIQUE
+                | code::CONSTRAINT_CHECK
+                | code::CONSTRAINT_NOTNULL
         )
     }
 
@@ -175,15 +183,29 @@ impl Error {
         }
     }
 
-    /// Says what to do where a function was called inside a statement that writes.
+    /// Says what to do about an error of SQLite in a function that writes.
     pub fn of_call(self, function: &str) -> Error {
-        match self {
-            Error::Sqlite { message, .. } if message.contains(NO_SAVEPOINT) => {
-                Error::Usage(format!(
-                    "call {function} in a SELECT of its own: inside a statement that writes it can't be undone alone"
-                ))
+        let Error::Sqlite { code, message } = self else {
+            return self;
+        };
+        if message.contains(NO_SAVEPOINT) {
+            return Error::Usage(format!(
+                "call {function} in a SELECT of its own: inside a statement that writes it can't be undone alone"
+            ));
+        }
+        let advice = match code {
+            code::BUSY_SNAPSHOT => {
+                "another connection has written since this transaction first read; ROLLBACK, and call it again after \
+                 BEGIN IMMEDIATE"
             }
-            other => other,
+            code if code & 0xff == code::BUSY => {
+                "another connection is writing; call it again, and let SQLite wait: PRAGMA busy_timeout = 5000"
+            }
+            _ => return Error::Sqlite { code, message },
+        };
+        Error::Sqlite {
+            code,
+            message: format!("{message}; {advice}"),
         }
     }
 

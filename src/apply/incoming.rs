@@ -5,9 +5,12 @@ use crate::crdt::change::{
     column,
 };
 use crate::crdt::key as packed_key;
-use crate::crdt::value::{NumericText, Value, ValueRef, numeric_text, whole_integer};
+use crate::crdt::value::{
+    NumericText, Value, ValueRef, is_stored_form, numeric_text, whole_integer,
+};
 use crate::error::{Error, Result};
-use crate::schema::{Column, Crr, Key};
+
+use crate::schema::{Column, Crr, Key, KeyColumn};
 use crate::sql::{self, quoted};
 use crate::state::State;
 use std::borrow::Cow;
@@ -16,11 +19,12 @@ use std::rc::Rc;
 /// A change that was checked against this database.
 pub(super) struct Incoming<'a> {
     pub(super) crr: Rc<Crr>,
-    pub(super) key: Key,
+    /// None if it is that of the held row, which came as the same bytes
+    pub(super) key: Option<Key>,
     /// The key as it came
     pub(super) pk: &'a [u8],
     /// The index in `crr.columns` and the value as the column stores it; none for a sentinel
-    pub(super) cell: Option<(usize, Value)>,
+    pub(super) cell: Option<(usize, CellValue<'a>)>,
     pub(super) claim: Claim,
     pub(super) cl: CausalLength,
     pub(super) version: DbVersion,
@@ -31,7 +35,32 @@ pub(super) struct Incoming<'a> {
     pub(super) is_signed_as_own: bool,
 }
 
+/// The value of a cell as its column stores it.
+pub(super) enum CellValue<'a> {
+    /// As it came
+    Same(ValueRef<'a>),
+    /// Converted by the column's affinity
+    Converted(Value),
+}
+
+impl CellValue<'_> {
+    pub(super) fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            CellValue::Same(value) => *value,
+            CellValue::Converted(value) => value.as_ref(),
+        }
+    }
+}
+
 impl Incoming<'_> {
+    /// The key, where it is not known from the held row.
+    pub(super) fn read_key(&self, state: &State) -> Result<Key> {
+        match &self.key {
+            Some(key) => Ok(key.clone()),
+            None => Ok(read_key(state, &self.crr, ValueRef::Blob(self.pk))?.0),
+        }
+    }
+
     /// Whether the change, as it was not known here, shows that another file has this database's id.
     pub(super) fn is_sign_of_copy(&self) -> bool {
         let cell = self.cell.as_ref();
@@ -55,9 +84,9 @@ pub(super) enum Received<'a> {
     /// A change of a table and column that are here
     Change(Incoming<'a>),
     /// A change of a table that is not here
-    UnknownTable(Unknown<'a>),
+    UnknownTable(Box<Unknown<'a>>),
     /// A change of a column that is not here, and what it says of its row
-    UnknownColumn(Incoming<'a>, Unknown<'a>),
+    UnknownColumn(Incoming<'a>, Box<Unknown<'a>>),
 }
 
 /// A change of a table or column that is not here.
@@ -76,27 +105,36 @@ pub(super) struct Unknown<'a> {
 
 /// Checks a row inserted into `crsql_changes`.
 pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
-    let table = read_name(row[column::TABLE], "table")?;
-    let cid = read_name(row[column::CID], "cid")?;
+    let table = read_text(row[column::TABLE], "table")?;
+    let cid = read_text(row[column::CID], "cid")?;
     let cl = CausalLength(read_counter(row[column::CL], column::CL, "cl")?);
     let claim = read_counter(row[column::COL_VERSION], column::COL_VERSION, "col_version")?;
     let claim = ColumnVersion(claim);
     let version = read_counter(row[column::DB_VERSION], column::DB_VERSION, "db_version")?;
     let version = DbVersion(version);
     let seq = Seq(read_counter(row[column::SEQ], column::SEQ, "seq")?);
-    let (site, is_signed_as_own) = read_site(state, row[column::SITE_ID])?;
-    let unknown = |missing, pk| Unknown {
-        table: table.clone(),
-        cid: cid.clone(),
-        pk,
-        claim,
-        cl,
-        version,
-        seq,
-        site,
-        missing,
+    let signed = read_site(row[column::SITE_ID])?;
+    let crr = match state.latest_table(table)? {
+        Some(crr) => Some(crr),
+        None => state.table_by_any_name(&String::from_utf8_lossy(table))?,
     };
-    let Some(crr) = state.table_by_any_name(&table)? else {
+    let is_signed_as_own = signed.is_some_and(|site| state.is_verified_own_site(site));
+    let site = signed.filter(|_| !is_signed_as_own);
+    let unknown = |missing, pk| {
+        Box::new(Unknown {
+            table: String::from_utf8_lossy(table),
+            cid: String::from_utf8_lossy(cid),
+            pk,
+            claim,
+            cl,
+            version,
+            seq,
+            site,
+            missing,
+        })
+    };
+    let Some(crr) = crr else {
+        let table = String::from_utf8_lossy(table);
         let missing = format!(
             "there is no replicated table {} here; make it and call SELECT crsql_as_crr({})",
             quoted(&table),
@@ -106,7 +144,13 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
         return Ok(Received::UnknownTable(unknown(missing, pk)));
     };
     let crr = state.registered(&crr, None)?;
-    let (key, pk) = read_key(state, &crr, row[column::PK])?;
+    let (key, pk) = match row[column::PK] {
+        ValueRef::Blob(packed) if state.is_held(crr.id, packed) => (None, packed),
+        value => {
+            let (key, pk) = read_key(state, &crr, value)?;
+            (Some(key), pk)
+        }
+    };
     let mut change = Incoming {
         crr,
         key,
@@ -119,15 +163,19 @@ pub(super) fn read<'a>(state: &State, row: &Row<'a>) -> Result<Received<'a>> {
         site,
         is_signed_as_own,
     };
-    if cid == SENTINEL {
+    if cid == SENTINEL.as_bytes() {
         return Ok(Received::Change(change));
     }
-    let Some((index, Column { affinity, .. })) = change.crr.column(&cid) else {
-        let missing = missing_column(&change.crr, &cid)?;
+    let Some((index, Column { affinity, .. })) = change.crr.next_column_named(cid) else {
+        let missing = missing_column(&change.crr, &String::from_utf8_lossy(cid))?;
         return Ok(Received::UnknownColumn(change, unknown(missing, pk)));
     };
-    let value = row[column::VAL].to_owned();
-    change.cell = Some((index, state.store.with_affinity(value, *affinity)?));
+    let value = row[column::VAL];
+    let value = match is_stored_form(value, *affinity) {
+        true => CellValue::Same(value),
+        false => CellValue::Converted(state.store.with_affinity(value.to_owned(), *affinity)?),
+    };
+    change.cell = Some((index, value));
     change.claim = Claim::Cell(claim);
     Ok(Received::Change(change))
 }
@@ -159,9 +207,9 @@ fn missing_column(crr: &Crr, cid: &str) -> Result<String> {
     ))
 }
 
-fn read_name<'a>(value: ValueRef<'a>, column: &str) -> Result<Cow<'a, str>> {
+fn read_text<'a>(value: ValueRef<'a>, column: &str) -> Result<&'a [u8]> {
     match value {
-        ValueRef::Text(text) => Ok(String::from_utf8_lossy(text)),
+        ValueRef::Text(text) => Ok(text),
         _ => Err(Error::Change(format!(
             "{column} of a change must be a text"
         ))),
@@ -193,11 +241,11 @@ fn read_counter(value: ValueRef<'_>, index: usize, column: &str) -> Result<u64> 
     }
 }
 
-/// The site, none for this database, and whether its own id says so.
-fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>, bool)> {
+/// The site that stands in the change, if one does.
+fn read_site(value: ValueRef<'_>) -> Result<Option<&[u8]>> {
     let (ValueRef::Blob(site) | ValueRef::Text(site)) = value else {
         return match value {
-            ValueRef::Null => Ok((None, false)),
+            ValueRef::Null => Ok(None),
             _ => Err(Error::Change(
                 "site_id of a change must be a BLOB of 1 to 16 bytes".to_owned(),
             )),
@@ -209,8 +257,7 @@ fn read_site<'a>(state: &State, value: ValueRef<'a>) -> Result<(Option<&'a [u8]>
             site.len()
         )));
     }
-    let is_own = !site.is_empty() && state.is_own_site(site)?;
-    Ok(((!is_own && !site.is_empty()).then_some(site), is_own))
+    Ok((!site.is_empty()).then_some(site))
 }
 
 pub(super) fn key_refusal(table: &str, reason: &str) -> Error {
@@ -231,13 +278,30 @@ fn read_packed<'a>(table: &str, value: ValueRef<'a>) -> Result<(&'a [u8], Vec<Va
     Ok((packed, values))
 }
 
-fn read_key<'a>(state: &State, crr: &Rc<Crr>, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
+/// The key in these bytes if its values are as the table stores them, which they mostly are.
+fn read_plain_key(crr: &Crr, packed: &[u8]) -> Result<Option<Key>> {
+    let mut values = Vec::with_capacity(crr.key_columns.len());
+    let is_read = packed_key::unpack_into(packed, &mut values).is_ok();
+    let is_plain = |(value, column): (&ValueRef<'_>, &KeyColumn)| {
+        let is_integer = matches!(value, ValueRef::Integer(_));
+        !matches!(value, ValueRef::Null)
+            && is_stored_form(*value, column.affinity)
+            && (is_integer || !crr.is_rowid_keyed)
+    };
+    let fits = is_read && values.len() == crr.key_columns.len();
+    if !fits || !values.iter().zip(&crr.key_columns).all(is_plain) {
+        return Ok(None);
+    }
+    crr.key_of_values(values.into_iter()).map(Some)
+}
+
+fn read_key<'a>(state: &State, crr: &Crr, value: ValueRef<'a>) -> Result<(Key, &'a [u8])> {
+    let refusal = |reason: &str| key_refusal(&crr.name, reason);
     if let ValueRef::Blob(packed) = value
-        && let Some(key) = state.held_key(crr.id, packed)
+        && let Some(key) = read_plain_key(crr, packed)?
     {
         return Ok((key, packed));
     }
-    let refusal = |reason: &str| key_refusal(&crr.name, reason);
     let (packed, values) = read_packed(&crr.name, value)?;
     if values.len() != crr.key_columns.len() {
         let reason = format!(

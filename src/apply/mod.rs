@@ -10,12 +10,12 @@ pub mod slices;
 pub mod states;
 mod whole;
 
-use crate::crdt::change::{Claim, ColumnId, Position, SiteOrdinal, column};
+use crate::crdt::change::{CausalLength, Claim, ColumnId, Position, SiteOrdinal, column};
 use crate::crdt::clock::{Base, RowClock};
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
-use crate::schema::crr::{slot, write_slot};
+use crate::schema::crr::{SetUse, slot, write_slot};
 use crate::schema::{Crr, Key, late};
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::value::Arguments;
@@ -75,19 +75,54 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
     // What triggers of the application are part of is let go of at the end of the transaction.
     state.has_other_triggers()?;
     let epoch = state.epoch();
-    let mut held = match state.take_held(&incoming.crr, &incoming.key)? {
+    let held = match state.take_held_as(&incoming.crr, incoming.pk) {
         Some(held) => held,
-        None => load(state, &incoming.crr, &incoming.key, incoming.pk)?,
+        None => take_row(state, incoming)?,
     };
-    let outcome = merge(state, incoming, &mut held, Table::IsToWrite);
-    // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
-    let (outcome, failure) = match outcome {
+    merge_held(state, incoming, held, epoch)
+}
+
+/// Merges a change into its row, which was taken in `epoch`.
+fn merge_held(
+    state: &State,
+    incoming: &Incoming<'_>,
+    mut held: Box<HeldRow>,
+    epoch: u64,
+) -> Result<i64> {
+    // Most changes go the second way: a result that is looked at where it is has not to be copied together.
+    match merge(state, incoming, &mut held, Table::IsToWrite) {
+        Ok(_) if held.is_presumed_new => look_up_and_merge(state, incoming, held.key, epoch),
+        Ok(applied) => finish(state, incoming, held, epoch, Ok(applied)),
+        // What the table refuses may be of a row that is there, and lose to it.
+        Err(error) if held.is_presumed_new => match error.is_about_statement() {
+            true => look_up_and_merge(state, incoming, held.key, epoch),
+            false => Err(error),
+        },
+        // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
         Err(error) if error.is_constraint() && state.store.connection.changes() > 0 => {
             let outcome = merge(state, incoming, &mut held, Table::IsWritten);
-            (outcome, Some(error))
+            finish(state, incoming, held, epoch, outcome)?;
+            Err(error)
         }
-        outcome => (outcome, None),
-    };
+        Err(error) => finish(state, incoming, held, epoch, Err(error)),
+    }
+}
+
+/// Merges a change into a row that was wrongly taken for new, or may have been.
+fn look_up_and_merge(state: &State, incoming: &Incoming<'_>, key: Key, epoch: u64) -> Result<i64> {
+    let held = load(state, &incoming.crr, key, incoming.pk, Presence::LookedUp)?;
+    merge_held(state, incoming, held, epoch)
+}
+
+/// Holds the row for the next change, and takes note of what this one did.
+#[inline]
+fn finish(
+    state: &State,
+    incoming: &Incoming<'_>,
+    held: Box<HeldRow>,
+    epoch: u64,
+    outcome: Result<i64>,
+) -> Result<i64> {
     state.hold(held, epoch);
     state.settle();
     let applied = outcome?;
@@ -95,7 +130,40 @@ fn merge_change(state: &State, incoming: &Incoming<'_>) -> Result<i64> {
         state.note_own_change_from_elsewhere()?;
     }
     state.count_impact(applied);
-    failure.map_or(Ok(applied), Err)
+    Ok(applied)
+}
+
+/// The row of a change, which is not held under the bytes that the change has for its key.
+fn take_row(state: &State, incoming: &Incoming<'_>) -> Result<Box<HeldRow>> {
+    let key = incoming.read_key(state)?;
+    match state.take_held(&incoming.crr, &key)? {
+        Some(held) => Ok(held),
+        None => {
+            let presence = expected(state, incoming)?;
+            load(state, &incoming.crr, key, incoming.pk, presence)
+        }
+    }
+}
+
+/// How to find out whether a row is in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// It is looked up
+    LookedUp,
+    /// A row without a record is taken for new: the statement that makes it will tell
+    Presumed,
+}
+
+/// A first cell makes its row if the row is not known, and the statement that makes it finds out whether it is there as
+/// well as a look-up before does. A trigger of the application could keep it from telling.
+fn expected(state: &State, incoming: &Incoming<'_>) -> Result<Presence> {
+    let makes_row = incoming.cell.is_some() && incoming.cl == CausalLength::FIRST_LIFE;
+    let is_new = makes_row && state.expects_new_rows() && !state.has_other_triggers()?;
+    Ok(if is_new {
+        Presence::Presumed
+    } else {
+        Presence::LookedUp
+    })
 }
 
 /// Whether a change still has to be carried out in the table.
@@ -115,10 +183,18 @@ impl Table {
     }
 }
 
-fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
-    let values = crr.key_values(key)?;
-    let exists = state.row_exists(crr, &values)?;
-    let record = state.find_clock(crr, key)?;
+fn load(
+    state: &State,
+    crr: &Rc<Crr>,
+    key: Key,
+    pk: &[u8],
+    presence: Presence,
+) -> Result<Box<HeldRow>> {
+    let values = crr.key_values(&key)?;
+    let record = state.find_clock(crr, &key)?;
+    let is_presumed_new = presence == Presence::Presumed && record.is_none();
+    let exists = !is_presumed_new && state.row_exists(crr, &values)?;
+    state.note_row(!exists);
     let was_unknown = record.is_none() && !exists;
     let mut clock = match record {
         Some(clock) => clock,
@@ -126,19 +202,20 @@ fn load(state: &State, crr: &Rc<Crr>, key: &Key, pk: &[u8]) -> Result<HeldRow> {
         None => RowClock::unknown(),
     };
     if clock.base == Base::Pristine {
-        clock.uncovered = state.late_in_row(crr, key)?;
+        clock.uncovered = state.late_in_row(crr, &key)?;
     }
-    Ok(HeldRow {
+    Ok(Box::new(HeldRow {
         crr: Rc::clone(crr),
-        key: key.clone(),
+        is_dirty: state.take_unwritten(crr, &key),
+        key,
         pk: pk.to_vec(),
         values,
         clock,
         exists,
+        is_presumed_new,
         was_unknown,
-        is_dirty: state.take_unwritten(crr, key),
         late: Vec::new(),
-    })
+    }))
 }
 
 /// Decides and carries out; gives the number of events that were applied.
@@ -171,14 +248,14 @@ fn merge(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Tabl
 }
 
 fn delete(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Table) -> Result<i64> {
-    let (crr, key) = (&incoming.crr, &incoming.key);
+    let crr = &incoming.crr;
     let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
     if held.exists {
         if !table.write(|| delete_row(state, crr, held))? {
             return Ok(0);
         }
         held.exists = false;
-        state.take_note(crr.id, key);
+        state.take_note(crr.id, &held.key);
     }
     held.clock
         .start_over(incoming.cl, state.keep(planned), site);
@@ -188,7 +265,8 @@ fn delete(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Tab
 
 fn revive(state: &State, incoming: &Incoming<'_>, held: &mut HeldRow, table: Table) -> Result<i64> {
     let (planned, site) = (plan(state, incoming, 1)?, ordinal(state, incoming)?);
-    if !held.exists && !table.write(|| insert_row(state, &incoming.crr, held, None))? {
+    let insert = || Ok(insert_row(state, &incoming.crr, held, None)? > 0);
+    if !held.exists && !table.write(insert)? {
         return Ok(0);
     }
     held.exists = true;
@@ -212,14 +290,18 @@ fn write(
         ));
     };
     let (planned, site) = (plan(state, incoming, events)?, ordinal(state, incoming)?);
-    let is_written = table.write(|| match held.exists {
-        true => update_cell(state, &incoming.crr, held, *index, value),
-        false => insert_row(state, &incoming.crr, held, Some((*index, value))),
-    })?;
-    if !is_written {
-        return Ok(0);
+    if table == Table::IsToWrite {
+        let value = value.as_ref();
+        let written = match held.exists {
+            true => update_cell(state, &incoming.crr, held, *index, value)?,
+            false => insert_row(state, &incoming.crr, held, Some((*index, value)))?,
+        };
+        if written == 0 {
+            return Ok(0);
+        }
     }
     held.exists = true;
+    held.is_presumed_new = false;
     let first = state.keep(planned);
     if events > 1 {
         held.clock
@@ -312,24 +394,22 @@ fn held_site(state: &State, held: &HeldRow, column: ColumnId) -> Result<Option<V
         .transpose()
 }
 
-/// Runs a statement that writes to the row; false if it changed nothing, as when a trigger of the
-/// application ignored it.
+/// Runs a statement that writes to the row, and says how many rows that changed: none if a trigger of the application
+/// ignored it.
 fn write_row(
     state: &State,
     crr: &Crr,
     slot: usize,
     text: impl FnOnce() -> String,
     held: &HeldRow,
-    value: Option<&Value>,
-) -> Result<bool> {
-    let values = held.values.iter().chain(value).map(Value::as_ref);
-    let changed = crr
-        .writes
+    value: Option<ValueRef<'_>>,
+) -> Result<i64> {
+    let values = held.values.iter().map(Value::as_ref).chain(value);
+    crr.writes
         .with(slot, state.store.connection, text, |statement| {
             statement.run(values)
         })
-        .map_err(|error| error.during(format_args!("merging into table {}", quoted(&crr.name))))?;
-    Ok(changed > 0)
+        .map_err(|error| error.during(format_args!("merging into table {}", quoted(&crr.name))))
 }
 
 /// Makes the row, with one cell or bare.
@@ -337,12 +417,19 @@ fn insert_row(
     state: &State,
     crr: &Crr,
     held: &HeldRow,
-    cell: Option<(usize, &Value)>,
-) -> Result<bool> {
+    cell: Option<(usize, ValueRef<'_>)>,
+) -> Result<i64> {
     let slot = cell.map_or(write_slot::ROW_INSERT_BARE, |(index, _)| {
-        write_slot::COLUMNS + 2 * index
+        let insert = match held.is_presumed_new {
+            true => write_slot::INSERT_NEW,
+            false => write_slot::INSERT,
+        };
+        write_slot::of_column(index, insert)
     });
     let text = || {
+        if let (true, Some((index, _))) = (held.is_presumed_new, cell) {
+            return crr.set_sql(SetUse::Insert, &[index]);
+        }
         let column = cell.map(|(index, _)| crr.columns[index].name.as_str());
         let names = sql::join(", ", crr.key_names().chain(column).map(quoted));
         let values = sql::parameters(1, crr.key_columns.len() + usize::from(column.is_some()));
@@ -363,8 +450,8 @@ fn update_cell(
     crr: &Crr,
     held: &HeldRow,
     index: usize,
-    value: &Value,
-) -> Result<bool> {
+    value: ValueRef<'_>,
+) -> Result<i64> {
     let text = || {
         let value = format!("?{}", crr.key_columns.len() + 1);
         let column = &crr.columns[index].name;
@@ -376,7 +463,7 @@ fn update_cell(
     write_row(
         state,
         crr,
-        write_slot::COLUMNS + 2 * index + 1,
+        write_slot::of_column(index, write_slot::UPDATE),
         text,
         held,
         Some(value),
@@ -385,5 +472,6 @@ fn update_cell(
 
 fn delete_row(state: &State, crr: &Crr, held: &HeldRow) -> Result<bool> {
     let text = || crr.row_sql(sql::ROW_DELETE, &[]);
-    write_row(state, crr, write_slot::ROW_DELETE, text, held, None)
+    let removed = write_row(state, crr, write_slot::ROW_DELETE, text, held, None)?;
+    Ok(removed > 0)
 }

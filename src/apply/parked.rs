@@ -72,8 +72,12 @@ fn wins(
     if !order.is_eq() {
         return Ok(order.is_gt());
     }
-    let equal = match (state.merges_equal_values()?, held.value(3), unknown.site) {
-        (true, ValueRef::Blob(held), Some(incoming)) => EqualValues::LargerSite { held, incoming },
+    let local = state.site_id()?;
+    let equal = match (state.merges_equal_values()?, held.value(3)) {
+        (true, ValueRef::Blob(held)) => EqualValues::LargerSite {
+            held,
+            incoming: unknown.site.unwrap_or(&local),
+        },
         _ => EqualValues::KeepLocal,
     };
     Ok(settles_tie(held.value(2), value, equal))

@@ -98,6 +98,9 @@ struct Stored<'a> {
     groups: Cow<'a, [Group]>,
 }
 
+/// A group that is begun with one cell has room for so many.
+const CELLS_EXPECTED: usize = 8;
+
 /// The first byte of a stored record.
 const FORMAT: u8 = 1;
 
@@ -270,11 +273,13 @@ impl RowClock {
                     is_logged: false,
                     is_open: true,
                 };
-                let cells = vec![CellClock {
+                // More mostly follow.
+                let mut cells = Vec::with_capacity(CELLS_EXPECTED);
+                cells.push(CellClock {
                     column,
                     version,
                     offset: 0,
-                }];
+                });
                 self.groups.push(Group { entry, cells });
             }
         }

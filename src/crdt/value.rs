@@ -94,6 +94,18 @@ impl ValueRef<'_> {
     }
 }
 
+/// Whether a column of this affinity stores the value as it is.
+pub fn is_stored_form(value: ValueRef<'_>, affinity: Affinity) -> bool {
+    matches!(
+        (value, affinity),
+        (_, Affinity::None)
+            | (ValueRef::Null | ValueRef::Blob(_), _)
+            | (ValueRef::Text(_), Affinity::Text)
+            | (ValueRef::Integer(_), Affinity::Numeric)
+            | (ValueRef::Real(_), Affinity::Real)
+    )
+}
+
 /// 2^63 as a real: the first whole number that no 64-bit integer can hold.
 const INTEGER_END: f64 = 9_223_372_036_854_775_808.0;
 

@@ -39,15 +39,17 @@ const BYTES_MIN: usize = 1 << 10;
 pub fn reconcile(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let usage = || Error::Usage(USAGE.to_owned());
     let budget = match (arguments.len(), arguments.get(1)) {
-        (0 | 1, _) => BYTES_DEFAULT,
-        (2, ValueRef::Integer(bytes)) => usize::try_from(bytes)
-            .ok()
-            .filter(|bytes| *bytes >= BYTES_MIN)
-            .ok_or_else(|| {
-                Error::Usage(format!(
-                    "a message of crsql_reconcile must be allowed at least {BYTES_MIN} bytes"
-                ))
-            })?,
+        (0 | 1, _) | (2, ValueRef::Null) => BYTES_DEFAULT,
+        (2, bytes) => match bytes {
+            ValueRef::Integer(bytes) => usize::try_from(bytes).ok(),
+            _ => None,
+        }
+        .filter(|bytes| *bytes >= BYTES_MIN)
+        .ok_or_else(|| {
+            Error::Usage(format!(
+                "max_bytes of crsql_reconcile must be an integer of at least {BYTES_MIN}"
+            ))
+        })?,
         _ => return Err(usage()),
     };
     let message = match (arguments.len(), arguments.get(0)) {

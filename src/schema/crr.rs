@@ -15,7 +15,9 @@ use crate::sqlite::statement::StatementCache;
 use crate::sqlite::value::Arguments;
 use crate::sqlite::{Connection, Statement};
 use hashbrown::HashMap;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+
+pub use super::slots::{slot, write_slot};
 
 /// A replicated column.
 #[derive(Debug, Clone)]
@@ -74,46 +76,13 @@ pub struct Crr {
     pub writes: StatementCache,
     sets: RefCell<HashMap<ColumnSet, usize>>,
     by_name: HashMap<String, usize>,
+    /// The index of the column that `next_column_named` last found
+    latest: Cell<usize>,
     /// The columns that the triggers name, and those of them that are late
     captured: Vec<usize>,
     captured_late: Vec<usize>,
     /// A bit for each of the first of them, if their ids are their places
     captured_ids: Option<u64>,
-}
-
-/// The slots of `Crr::statements`.
-pub mod slot {
-    /// Reads a record
-    pub const CLOCK_GET: usize = 0;
-    /// Writes a record
-    pub const CLOCK_PUT: usize = 1;
-    /// Finds the greatest key
-    pub const CLOCK_LAST: usize = 2;
-    /// Reads a row
-    pub const ROW_GET: usize = 3;
-    /// Looks for a row
-    pub const ROW_EXISTS: usize = 4;
-    /// Reads the late columns of a row
-    pub const LATE_GET: usize = 5;
-    /// Reads rows in the order of their rowids
-    pub const ROW_WALK: usize = 6;
-    /// Reads a row with its rowid
-    pub const ROW_FIND: usize = 7;
-    /// Reads the records from a key on
-    pub const CLOCK_SCAN: usize = 8;
-    /// Writes several records where none are
-    pub const CLOCK_ADD: usize = 9;
-}
-
-/// The slots of `Crr::writes`.
-pub mod write_slot {
-    /// Removes a row
-    pub const ROW_DELETE: usize = 0;
-    /// Makes a row of its key alone
-    pub const ROW_INSERT_BARE: usize = 1;
-    /// From here on two for each column: makes a row with that cell, writes that cell; and then one for each set
-    /// of columns that `Crr::set_slot` numbers
-    pub const COLUMNS: usize = 2;
 }
 
 /// What is done to several columns at once, and their indexes.
@@ -161,6 +130,8 @@ impl Crr {
         let followed = marked_columns(connection, id)?;
         let history = match &followed {
             Some(names) => History::Followed(names),
+            // Of a table without columns no list is kept in a session: those that come in it are found by their names.
+            None if table.sessions > 0 => History::Followed(&[]),
             None => History::Appended,
         };
         let mut crr = Crr::altered(id, &declared, &table, &registered, history);
@@ -256,6 +227,7 @@ impl Crr {
             writes: StatementCache::default(),
             sets: RefCell::default(),
             by_name: by_name.collect(),
+            latest: Cell::new(0),
             captured_late: captured.iter().copied().filter(is_late).collect(),
             captured_ids: are_at_places.then_some((1 << first) - 1),
             captured,
@@ -370,6 +342,20 @@ impl Crr {
             .collect()
     }
 
+    /// As `column`, for names that mostly come in the order of the columns.
+    pub fn next_column_named(&self, name: &[u8]) -> Option<(usize, &Column)> {
+        let next = match self.latest.get() + 1 {
+            next if next < self.columns.len() => next,
+            _ => 0,
+        };
+        let found = match self.columns.get(next) {
+            Some(column) if column.name.as_bytes() == name => (next, column),
+            _ => self.column(&String::from_utf8_lossy(name))?,
+        };
+        self.latest.set(found.0);
+        Some(found)
+    }
+
     /// A replicated column by name, in any ASCII case, with its index in `columns`.
     pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
         let index = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -419,7 +405,7 @@ impl Crr {
         if let Some(slot) = sets.get(&set) {
             return Some(*slot);
         }
-        let slot = write_slot::COLUMNS + 2 * self.columns.len() + sets.len();
+        let slot = write_slot::of_column(self.columns.len(), 0) + sets.len();
         (sets.len() < SETS_MAX).then(|| {
             sets.insert(set, slot);
             slot

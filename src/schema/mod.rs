@@ -6,6 +6,7 @@ pub mod key;
 pub mod late;
 pub mod matching;
 pub mod registry;
+mod slots;
 pub mod triggers;
 
 pub use crr::{Column, Crr, KeyColumn};

@@ -4,7 +4,7 @@ use super::connection::c_text;
 use crate::error::{Error, Result};
 use sqlite_loadable::ext::sqlite3_api_routines;
 use std::ffi::c_char;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// The oldest SQLite that is supported, 3.40.0.
 pub const SQLITE_VERSION_MIN: i32 = 3_040_000;
@@ -33,22 +33,15 @@ pub const SQLITE_VTAB_INNOCUOUS: i32 = 2;
 
 pub const SQLITE_FCNTL_DATA_VERSION: i32 = 35;
 
-struct Routines(*mut sqlite3_api_routines);
-
-// SAFETY: SQLite never changes or frees the routines while the process runs.
-unsafe impl Send for Routines {}
-// SAFETY: as above; they are only read.
-unsafe impl Sync for Routines {}
-
-static ROUTINES: OnceLock<Routines> = OnceLock::new();
+static ROUTINES: AtomicPtr<sqlite3_api_routines> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The routines; `init` has run before any callback can exist.
 pub(super) fn routines() -> &'static sqlite3_api_routines {
-    let Some(routines) = ROUTINES.get() else {
-        unreachable!("no callback is registered before init")
-    };
-    // SAFETY: init stored a pointer that SQLite keeps valid, and checked the fields in use.
-    unsafe { &*routines.0 }
+    let routines = ROUTINES.load(Ordering::Acquire);
+    debug_assert!(!routines.is_null(), "no callback is registered before init");
+    // SAFETY: a connection exists only after init, which stored a pointer to what SQLite never changes or frees while the
+    // process runs, and checked the fields in use. A call is made dozens of times a row: it does not check again.
+    unsafe { &*routines }
 }
 
 /// Calls a routine of SQLite; `init` made sure that it is there.
@@ -123,7 +116,13 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
             "the application's SQLite was built without sqlite3_{missing}, which is needed"
         )));
     }
-    ROUTINES.get_or_init(|| Routines(pointer));
+    // The first stay: those of another copy of SQLite in the process would not fit the connections that are open.
+    let _ = ROUTINES.compare_exchange(
+        std::ptr::null_mut(),
+        pointer,
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    );
     Ok(())
 }
 

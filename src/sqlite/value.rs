@@ -44,6 +44,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// One value; NULL where there is no such argument.
+    #[inline(always)]
     pub fn get(self, index: usize) -> ValueRef<'a> {
         match self.0.get(index) {
             // SAFETY: `new` was promised protected values, valid for 'a.
@@ -69,6 +70,9 @@ impl<'a> Arguments<'a> {
 
 /// # Safety
 /// `value` is a protected value that stays valid and unchanged for `'a`.
+// Inlined, it puts the parts of a value where they will be read, instead of copying them there together: a processor waits
+// for such a copy of what was just written in parts.
+#[inline(always)]
 pub(super) unsafe fn read<'a>(value: *mut sqlite3_value) -> ValueRef<'a> {
     // SAFETY: promised by the caller; SQLite gives pointers that are valid for the length it reports.
     unsafe {

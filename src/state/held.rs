@@ -16,7 +16,7 @@ pub struct HeldRow {
     pub crr: Rc<Crr>,
     /// Its key
     pub key: Key,
-    /// The key as it came
+    /// The key as it came; empty if it did not come packed
     pub pk: Vec<u8>,
     /// The values of the key
     pub values: Vec<Value>,
@@ -24,6 +24,8 @@ pub struct HeldRow {
     pub clock: RowClock,
     /// Whether it is in the table
     pub exists: bool,
+    /// Whether it only seems not to be in the table: nobody looked yet
+    pub is_presumed_new: bool,
     /// Whether nothing was known of it before
     pub was_unknown: bool,
     /// Whether the clock has to be written
@@ -36,6 +38,11 @@ impl HeldRow {
     /// Whether this is the held form of that row.
     pub fn is_of(&self, crr: &Rc<Crr>, key: &Key) -> bool {
         Rc::ptr_eq(&self.crr, crr) && self.key == *key
+    }
+
+    /// Whether its key came as these bytes.
+    pub fn came_as(&self, pk: &[u8]) -> bool {
+        !pk.is_empty() && self.pk == pk
     }
 
     /// Takes note of a value that was given to a late column.

@@ -35,6 +35,7 @@ use crate::unique::Unique;
 use seen::{SeenDigest, SeenVersion};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
 use tables::Tables;
 use transaction::Transaction;
 
@@ -73,7 +74,7 @@ pub struct State {
     is_merging: Cell<bool>,
     is_enlisted: Cell<bool>,
     epoch: Cell<u64>,
-    commits: Cell<u64>,
+    committed_at: Cell<Option<Instant>>,
     /// The transaction in which the triggers were looked at while nobody wrote to the temporary schema
     quiet_temp_since: Cell<Option<u64>>,
     tables: RefCell<Tables>,
@@ -100,7 +101,7 @@ impl State {
             is_merging: Cell::new(false),
             is_enlisted: Cell::new(false),
             epoch: Cell::new(0),
-            commits: Cell::new(0),
+            committed_at: Cell::new(None),
             quiet_temp_since: Cell::new(None),
             tables: RefCell::default(),
             seen_version: SeenVersion::default(),
@@ -143,6 +144,11 @@ impl State {
     pub fn is_own_site(&self, site: &[u8]) -> Result<bool> {
         self.verify_tables()?;
         Ok(self.identity.borrow().site == site)
+    }
+
+    /// The same, where what is known of tables was just verified.
+    pub fn is_verified_own_site(&self, site: &[u8]) -> bool {
+        self.identity.borrow().site == site
     }
 
     /// The number that this database's triggers carry.
@@ -255,6 +261,12 @@ impl State {
         }
     }
 
+    /// The replicated table that was last asked for by name, if it was by this one.
+    pub fn latest_table(&self, name: &[u8]) -> Result<Option<Rc<Crr>>> {
+        self.verify_tables()?;
+        Ok(self.tables.borrow().latest(name))
+    }
+
     /// A replicated table by name, in any ASCII case.
     pub fn table_by_name(&self, name: &str) -> Result<Option<Rc<Crr>>> {
         self.verify_tables()?;
@@ -300,9 +312,10 @@ impl State {
         }
     }
 
-    /// How many transactions that wrote to replicated tables were committed.
-    pub fn commits(&self) -> u64 {
-        self.commits.get()
+    /// When the latest transaction that wrote to replicated tables let go of its lock. What SQLite does after it, as a
+    /// checkpoint of the write-ahead log, keeps nobody out.
+    pub fn committed_at(&self) -> Option<Instant> {
+        self.committed_at.get()
     }
 
     /// Forgets a schema that may have been rolled back.

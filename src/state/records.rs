@@ -245,11 +245,11 @@ impl State {
         let mut transaction = self.transaction.borrow_mut();
         if may_join
             && let Some(run) = &mut transaction.run
-            && run.extend(site, crr.id, at, stride, key)
+            && Rc::make_mut(run).extend(site, crr.id, at, stride, key)
         {
             return Ok(());
         }
-        let next = Run::new(site, crr.id, at, stride, key);
+        let next = Rc::new(Run::new(site, crr.id, at, stride, key));
         let full = transaction.run.replace(next);
         transaction.full_runs.extend(full);
         let are_many = transaction.full_runs.len() >= FULL_RUNS_MAX;
@@ -288,20 +288,26 @@ impl State {
         }
     }
 
-    /// The key of the held row, if it came as these bytes.
-    pub fn held_key(&self, table: TableId, pk: &[u8]) -> Option<Key> {
-        let transaction = self.transaction.borrow();
-        let held = transaction.held.as_ref()?;
-        (held.crr.id == table && held.pk == pk).then(|| held.key.clone())
+    /// Whether the held row is one of this table, and its key came as these bytes.
+    pub fn is_held(&self, table: TableId, pk: &[u8]) -> bool {
+        let held = &self.transaction.borrow().held;
+        held.as_ref()
+            .is_some_and(|held| held.crr.id == table && held.came_as(pk))
+    }
+
+    /// The held row, if it is one of this table whose key came as these bytes.
+    pub fn take_held_as(&self, crr: &Rc<Crr>, pk: &[u8]) -> Option<Box<HeldRow>> {
+        let held = &mut self.transaction.borrow_mut().held;
+        held.take_if(|held| Rc::ptr_eq(&held.crr, crr) && held.came_as(pk))
     }
 
     /// The held row if it is this one; any other is written first.
-    pub fn take_held(&self, crr: &Rc<Crr>, key: &Key) -> Result<Option<HeldRow>> {
+    pub fn take_held(&self, crr: &Rc<Crr>, key: &Key) -> Result<Option<Box<HeldRow>>> {
         let held = self.transaction.borrow_mut().held.take();
         match held {
             Some(held) if held.is_of(crr, key) => Ok(Some(held)),
             Some(other) => {
-                self.write_held(other)?;
+                self.write_held(*other)?;
                 self.relieve()?;
                 Ok(None)
             }
@@ -310,7 +316,7 @@ impl State {
     }
 
     /// Holds a row that was taken in `epoch` until another comes.
-    pub fn hold(&self, held: HeldRow, epoch: u64) {
+    pub fn hold(&self, held: Box<HeldRow>, epoch: u64) {
         if self.is_enlisted.get() && self.epoch() == epoch {
             self.transaction.borrow_mut().held = Some(held);
         }
@@ -321,20 +327,20 @@ impl State {
         if !held.is_dirty {
             return Ok(());
         }
-        let (crr, key) = (Rc::clone(&held.crr), held.key.clone());
+        let (crr, key) = (&held.crr, &held.key);
         let written = match held.pristine_arrival() {
             Some((at, site)) => {
                 self.pass(at, crr.insert_stride());
-                self.log_first_insert(&crr, &key, at, site).and_then(|()| {
+                self.log_first_insert(crr, key, at, site).and_then(|()| {
                     match held.late.is_empty() {
                         true => Ok(()),
                         false => {
-                            self.save_clock(&crr, &key, RowClock::inserted_with(crr.next_column))
+                            self.save_clock(crr, key, RowClock::inserted_with(crr.next_column))
                         }
                     }
                 })
             }
-            None => self.save_clock(&crr, &key, held.clock),
+            None => self.save_clock(crr, key, held.clock),
         };
         written.inspect_err(|_| self.doom())
     }
@@ -343,7 +349,7 @@ impl State {
     pub fn flush_held(&self) -> Result<()> {
         let held = self.transaction.borrow_mut().held.take();
         match held {
-            Some(held) => self.write_held(held),
+            Some(held) => self.write_held(*held),
             None => Ok(()),
         }
     }

@@ -136,12 +136,16 @@ impl Tables {
         self.by_id.get(&id).cloned()
     }
 
+    /// The table that was asked for last, if it was by this name.
+    pub fn latest(&self, name: &[u8]) -> Option<Rc<Crr>> {
+        let (latest, crr) = self.latest.as_ref()?;
+        (latest.as_bytes() == name).then(|| Rc::clone(crr))
+    }
+
     /// A table by name, in any ASCII case, if it is in the cache.
     pub fn by_name(&mut self, name: &str) -> Option<Rc<Crr>> {
-        if let Some((latest, crr)) = &self.latest
-            && latest == name
-        {
-            return Some(Rc::clone(crr));
+        if let Some(latest) = self.latest(name.as_bytes()) {
+            return Some(latest);
         }
         let id = self.by_name.get(&name.to_ascii_lowercase())?;
         let found = self.by_id(*id)?;

@@ -15,6 +15,7 @@ use crate::schema::{Crr, Key};
 use crate::store::log::{Appended, Run};
 use hashbrown::HashMap;
 use std::rc::Rc;
+use std::time::Instant;
 
 /// Names the setting by which equal values are settled by site.
 pub const MERGE_EQUAL_VALUES: &str = "config.merge-equal-values";
@@ -67,7 +68,8 @@ pub struct Planned {
 #[derive(Debug)]
 struct Savepoint {
     index: i32,
-    run: Option<Run>,
+    /// Shared until one more key comes: most savepoints are released before
+    run: Option<Rc<Run>>,
     rows_impacted: i64,
     notes: u64,
 }
@@ -78,16 +80,19 @@ pub struct Transaction {
     clock: Option<Clock>,
     version_wish: DbVersion,
     /// The run that grows, and full ones before it
-    pub(super) run: Option<Run>,
-    pub(super) full_runs: Vec<Run>,
-    pub(super) held: Option<HeldRow>,
+    pub(super) run: Option<Rc<Run>>,
+    pub(super) full_runs: Vec<Rc<Run>>,
+    pub(super) held: Option<Box<HeldRow>>,
     pub(super) clocks: ClockBuffer,
     notes: Notes,
     savepoints: Vec<Savepoint>,
     rows_impacted: i64,
+    /// Whether the row that a merge last came to was new
+    expects_new_rows: bool,
     merge_equal_values: Option<bool>,
     pub(super) last_clock_keys: HashMap<TableId, Bound>,
     sites: HashMap<Vec<u8>, SiteOrdinal>,
+    latest_site: Option<(Vec<u8>, SiteOrdinal)>,
     /// The tables whose triggers don't name all columns
     pub(super) stale_tables: Vec<TableId>,
     /// Whether columns were registered, which a rollback undoes without moving the schema's version
@@ -281,6 +286,16 @@ impl State {
         }
     }
 
+    /// Whether the next row that a merge comes to will most likely be new, as the last one was.
+    pub fn expects_new_rows(&self) -> bool {
+        self.transaction.borrow().expects_new_rows
+    }
+
+    /// A merge came to a row that is new here, or is not.
+    pub fn note_row(&self, is_new: bool) {
+        self.transaction.borrow_mut().expects_new_rows = is_new;
+    }
+
     /// Counts changes that a merge applied.
     pub fn count_impact(&self, changes: i64) {
         self.transaction.borrow_mut().rows_impacted += changes;
@@ -372,14 +387,18 @@ impl State {
 
     /// The number of a site.
     pub fn site_ordinal(&self, id: &[u8]) -> Result<SiteOrdinal> {
-        if let Some(ordinal) = self.transaction.borrow().sites.get(id) {
+        if let Some((latest, ordinal)) = &self.transaction.borrow().latest_site
+            && latest == id
+        {
             return Ok(*ordinal);
         }
-        let ordinal = self.store.site_ordinal(id)?;
-        self.transaction
-            .borrow_mut()
-            .sites
-            .insert(id.to_vec(), ordinal);
+        let known = self.transaction.borrow().sites.get(id).copied();
+        let ordinal = known.map_or_else(|| self.store.site_ordinal(id), Ok)?;
+        let mut transaction = self.transaction.borrow_mut();
+        if known.is_none() {
+            transaction.sites.insert(id.to_vec(), ordinal);
+        }
+        transaction.latest_site = Some((id.to_vec(), ordinal));
         Ok(ordinal)
     }
 
@@ -456,10 +475,10 @@ impl State {
 
     /// SQLite: the transaction was committed.
     pub fn on_commit(&self) {
+        self.committed_at.set(Some(Instant::now()));
         let before = self.transaction.borrow().clock.map(|clock| clock.committed);
         self.seen_version.keep(&self.store, before);
         self.on_end();
-        self.commits.set(self.commits.get() + 1);
         self.tables.borrow_mut().keep();
     }
 
@@ -495,13 +514,14 @@ impl State {
         let outside = transaction.count_savepoints_outside(index);
         transaction.savepoints.truncate(outside);
         transaction.clocks.release(outside);
-        let savepoint = Savepoint {
+        let run = transaction.run.clone();
+        let (rows_impacted, notes) = (transaction.rows_impacted, transaction.notes.count);
+        transaction.savepoints.push(Savepoint {
             index,
-            run: transaction.run.clone(),
-            rows_impacted: transaction.rows_impacted,
-            notes: transaction.notes.count,
-        };
-        transaction.savepoints.push(savepoint);
+            run,
+            rows_impacted,
+            notes,
+        });
         transaction.clocks.mark();
         Ok(())
     }
@@ -549,6 +569,7 @@ impl State {
         transaction.rows_impacted = rows_impacted;
         transaction.held = None;
         transaction.sites.clear();
+        transaction.latest_site = None;
         transaction.merge_equal_values = None;
         transaction.refuses_unknown = None;
         transaction.parked_checked_at = None;

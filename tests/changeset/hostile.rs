@@ -183,6 +183,41 @@ fn crafted_changesets_are_refused() {
     assert_eq!(apply(&b, &FITTING.bytes()), Ok(1));
 }
 
+/// Where names of one column are merged cell by cell, one name still can't come twice.
+#[test]
+fn a_row_can_not_name_a_column_twice_beside_its_former_name() {
+    let b = replica();
+    run(
+        &b,
+        "INSERT INTO t VALUES (1, 'one', 'b'); SELECT crsql_begin_alter('t'); ALTER TABLE t DROP COLUMN a;
+         ALTER TABLE t RENAME COLUMN b TO a; SELECT crsql_commit_alter('t')",
+    );
+    let state = || {
+        (
+            rows(&b, "SELECT * FROM t"),
+            rows(&b, "SELECT * FROM crsql_changes"),
+            rows(&b, "SELECT * FROM crsql_parked"),
+            number(&b, "SELECT count(*) FROM crsql_site_id"),
+        )
+    };
+    let before = state();
+    for columns in [&["a", "b", "A"], &["b", "a", "B"], &["b", "zz", "ZZ"]] {
+        let crafted = Crafted { columns, ..FITTING };
+        let error = apply(&b, &crafted.bytes()).unwrap_err().to_string();
+        assert!(
+            error.contains("a row names a column of table \"t\" twice"),
+            "{columns:?}: {error}"
+        );
+        assert_eq!(state(), before, "{columns:?}");
+    }
+    let both = Crafted {
+        columns: &["a", "b"],
+        ..FITTING
+    };
+    assert_eq!(apply(&b, &both.bytes()), Ok(1), "the second is no news");
+    assert_eq!(number(&b, "SELECT a = 'crafted' FROM t"), 1);
+}
+
 #[test]
 fn no_peer_can_use_up_the_versions() {
     let b = replica();

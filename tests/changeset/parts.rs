@@ -202,6 +202,42 @@ fn parts_go_when_their_transaction_came_whole() {
     }
 }
 
+/// Parts of a sender that never goes on, and a part that came once more too late, may be dropped by hand: nothing of them
+/// was merged, or all.
+#[test]
+fn parts_can_be_dropped_by_hand() {
+    let a = large_transaction();
+    let mut blobs = stream(&a, (1, None), 20_000);
+    blobs.retain(|blob| blob.last_version == 2);
+    assert!(!blobs[0].complete && blobs.len() > 2);
+    let waiting = |b: &Connection| number(b, "SELECT count(*) FROM crsql_status WHERE parts");
+    let drop_all = |b: &Connection| {
+        run(
+            b,
+            "DELETE FROM crsql_parts WHERE (site, db_version) IN
+               (SELECT site_id, db_version FROM crsql_status WHERE kind = 'transaction')",
+        );
+        assert_eq!(waiting(b), 0);
+    };
+    let b = replica();
+    apply(&b, &blobs[0].data).expect("kept");
+    assert_eq!(waiting(&b), 1);
+    drop_all(&b);
+    assert_eq!(number(&b, "SELECT count(*) FROM t"), 0);
+    // The rest alone is not applied; with what was dropped it is.
+    apply_all(&b, &blobs[1..]);
+    assert_eq!(number(&b, "SELECT count(*) FROM t"), 0);
+    apply(&b, &blobs[0].data).expect("applied");
+    assert_eq!(waiting(&b), 0);
+    let all = rows(&b, "SELECT * FROM t");
+    assert_eq!(all.len(), 2991);
+
+    apply(&b, &blobs[1].data).expect("kept");
+    assert_eq!(waiting(&b), 1);
+    drop_all(&b);
+    assert_eq!(rows(&b, "SELECT * FROM t"), all);
+}
+
 /// The changeset that brings the transaction may leave out an author: what the parts have of that one is not lost.
 #[test]
 fn what_only_parts_have_is_merged_when_they_go() {

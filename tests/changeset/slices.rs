@@ -229,7 +229,9 @@ fn reached(error: &str) -> i64 {
     let (_, rest) = error.split_once("up to db_version ").expect(error);
     let (version, rest) = rest.split_once(' ').expect(error);
     assert!(
-        rest.starts_with("are applied and stay, those after it are not: "),
+        rest.starts_with(
+            "are applied and stay, those after it are not; apply it again to go on with them: "
+        ),
         "{error}"
     );
     version.parse().expect(error)
@@ -348,10 +350,82 @@ fn a_locked_database_is_an_error_before_anything_is_written() {
         .expect("a handler");
     let error = apply_within(&b, &all, 50).unwrap_err();
     assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy));
+    assert_eq!(
+        error.to_string(),
+        "crsql: database is locked; another connection is writing; call it again, and let SQLite wait: \
+         PRAGMA busy_timeout = 5000"
+    );
     assert_eq!(TRIES.load(Ordering::Relaxed), 4, "the handler is asked");
     assert!(b.is_autocommit());
     run(&other, "COMMIT");
     assert_eq!(apply_within(&b, &all, 50), Ok(5 * ROWS * 2));
+}
+
+/// The rows of a transaction turn out to take long: it is not in one slice with those before it, also where it begins
+/// in one chunk and goes on in the next.
+#[test]
+fn a_transaction_that_takes_long_is_a_slice_of_its_own() {
+    let a = replica();
+    for transaction in 1..=20 {
+        // 9 * 50 KB and half of 300 are in the first chunk of 512 KiB.
+        let bytes = if transaction == 10 { 6000 } else { 1000 };
+        a.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+             INSERT INTO t SELECT ?1 * 1000 + i, randomblob(?3), ?1 FROM n",
+            (transaction, ROWS, bytes),
+        )
+        .expect("rows");
+    }
+    let all = changeset(&a, 0);
+    let mut b = super::support::open_memory();
+    b.create_scalar_function("takes", 1, FunctionFlags::SQLITE_UTF8, |context| {
+        let id = context.get::<i64>(0)?;
+        // Those at its end: in the second chunk.
+        if id > 10_000 + ROWS / 2 && id < 11_000 {
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        Ok(true)
+    })
+    .expect("a function");
+    run(
+        &b,
+        "CREATE TABLE t(id INTEGER PRIMARY KEY NOT NULL CHECK (takes(id)), a, b); SELECT crsql_as_crr('t')",
+    );
+    let slices = Arc::new(Mutex::new(vec![Vec::new()]));
+    let (written, ended) = (Arc::clone(&slices), Arc::clone(&slices));
+    b.update_hook(Some(
+        move |_: rusqlite::hooks::Action, _: &str, table: &str, row: i64| {
+            if table == "t"
+                && let Some(slice) = written.lock().expect("not poisoned").last_mut()
+                && slice.last() != Some(&(row / 1000))
+            {
+                slice.push(row / 1000);
+            }
+        },
+    ))
+    .expect("a hook");
+    let next_slice = move || ended.lock().expect("not poisoned").push(Vec::new());
+    let rolled_back = next_slice.clone();
+    b.commit_hook(Some(move || {
+        next_slice();
+        false
+    }))
+    .expect("a hook");
+    b.rollback_hook(Some(rolled_back)).expect("a hook");
+    assert_eq!(apply_within(&b, &all, 1000), Ok(20 * ROWS * 2));
+    let slices = slices.lock().expect("not poisoned").clone();
+    let with_it: Vec<_> = slices.iter().filter(|slice| slice.contains(&10)).collect();
+    // The last of them is the one that was committed.
+    assert_eq!(
+        with_it.last().and_then(|slice| slice.first()),
+        Some(&10),
+        "{slices:?}"
+    );
+    assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+    assert_eq!(
+        rows(&b, "SELECT crsql_digest()"),
+        rows(&a, "SELECT crsql_digest()")
+    );
 }
 
 /// A lock on an attached database is none of ours.

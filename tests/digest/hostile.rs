@@ -138,17 +138,19 @@ fn wrong_calls_say_what_to_do() {
     let refusal = |call: &str| refusal(&connection, &format!("SELECT {call}"));
     assert_eq!(
         refusal("crsql_reconcile(x'')"),
-        "crsql: this is no message of crsql_reconcile: it has a format that this release does not know; begin anew with crsql_reconcile()"
+        "crsql: this is no message of crsql_reconcile: it ends too early; begin anew with crsql_reconcile()"
     );
-    assert_eq!(
-        refusal("crsql_reconcile(crsql_reconcile(), 1000)"),
-        "crsql: a message of crsql_reconcile must be allowed at least 1024 bytes"
-    );
+    for bytes in ["1000", "-1", "'many'", "2000.0", "x'00'"] {
+        assert_eq!(
+            refusal(&format!("crsql_reconcile(crsql_reconcile(), {bytes})")),
+            "crsql: max_bytes of crsql_reconcile must be an integer of at least 1024"
+        );
+    }
     let usage = "crsql: call crsql_reconcile() to begin, then crsql_reconcile(message) or crsql_reconcile(message, \
                  max_bytes) with each message of the other side until it gives NULL";
     for call in [
         "crsql_reconcile('text')",
-        "crsql_reconcile(x'01', 'many')",
+        "crsql_reconcile(1, 2000)",
         "crsql_reconcile(1, 2, 3)",
     ] {
         assert_eq!(refusal(call), usage);
@@ -157,10 +159,12 @@ fn wrong_calls_say_what_to_do() {
         &connection,
         "CREATE TEMP TABLE end AS SELECT crsql_reconcile(NULL) AS said",
     );
-    assert_eq!(
-        crate::checks::one::<i64>(&connection, "SELECT count(*) FROM end WHERE said IS NULL"),
-        1
-    );
+    for end in [
+        "SELECT count(*) FROM end WHERE said IS NULL",
+        "SELECT crsql_reconcile(crsql_reconcile(), NULL) IS NULL",
+    ] {
+        assert_eq!(crate::checks::one::<i64>(&connection, end), 1);
+    }
     assert_current(&connection, "after wrong calls");
 }
 

@@ -33,6 +33,7 @@ impl Replica {
         let mut effective = 0;
         if !changes.is_empty() {
             self.replay(Situation::ReplayedByMerge);
+            self.note_names(changes);
         }
         for change in changes {
             match self.merge_one(change) {
@@ -44,6 +45,23 @@ impl Replica {
             }
         }
         Ok(effective)
+    }
+
+    /// Do changes of one write come to one cell, under several names?
+    fn note_names(&mut self, changes: &[Change]) {
+        let cell = |change: &Change| {
+            let table = self.find_table(&change.table)?;
+            Some((table, self.table(table).cell_named(&change.cid)?))
+        };
+        let is_one_cell = |pair: &[Change]| {
+            let [one, other] = pair else { return false };
+            (&one.pk, one.db_version) == (&other.pk, other.db_version)
+                && one.cid != other.cid
+                && cell(one).is_some_and(|place| cell(other) == Some(place))
+        };
+        if changes.windows(2).any(is_one_cell) {
+            self.reach.met(Situation::SeveralNamesOfOneColumn);
+        }
     }
 
     /// Merges or parks a change; gives the number of events that were applied.
@@ -287,6 +305,9 @@ impl Replica {
             _ => (false, Situation::TieOfEqualValues),
         };
         self.reach.met(situation);
+        if situation == Situation::TieWonBySite && incoming.site == self.site {
+            self.reach.met(Situation::TieWonByOwnSite);
+        }
         wins
     }
 

@@ -44,7 +44,11 @@ impl Replica {
         };
         let is_same = order.is_eq() && is_cell;
         if is_same && self.merge_equal_values {
-            return change.site != self.site && change.site > held.site;
+            let is_larger = change.site > held.site;
+            if is_larger {
+                self.reach.met(Situation::ParkedTieWonBySite);
+            }
+            return is_larger;
         }
         self.reach.met(match order {
             Ordering::Less => Situation::ParkedChangeKept,

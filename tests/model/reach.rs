@@ -15,7 +15,7 @@ situations! {
     CellUpdated, UpdateWithoutChange, RowDeleted, RowRecreated, InsertedAndDeletedAtOnce, KeyMoved,
     KeyMovedToTombstone, KeyMovedOverFirstLife, KeyMovedOverLaterLife, StatementFailed,
     StatementStopped, StatementRolledBack, MergeApplied, MergeOfEarlierLife, MergeOfSameDeath,
-    MergeOfSameSentinel, MergeOfLowerVersion, TieWon, TieLost, TieOfEqualValues, TieWonBySite,
+    MergeOfSameSentinel, MergeOfLowerVersion, TieWon, TieLost, TieOfEqualValues, TieWonBySite, TieWonByOwnSite, ParkedTieWonBySite,
     TombstoneMerged, TombstoneOfUnknownRow, LifeStartedBySentinel, RevivedBySentinel, RevivedByCell,
     CellZeroed, ZeroedCellMerged, MergeRefused, MergeRefusedByConstraint, Rollback,
     RollbackToSavepoint, NestedSavepoint, VersionRaised, QuietStatement, ReadInsideTransaction,
@@ -32,7 +32,7 @@ situations! {
     DefaultMergedInLateColumn, CellOfUnknownColumnParked, ChangeOfUnknownTableParked,
     TombstoneOfUnknownTableParked, ParkedChangeReplaced, ParkedChangeKept, ParkedChangeRepeated,
     ParkedChangeApplied, ParkedChangeIgnored, ReplayedByAlter, ReplayedByAsCrr, ReplayedByMerge,
-    RebuiltBeforeSchema, RowOfUnknownColumnMade, FormerNameMerged, CoreSchedule, SchemaSchedule,
+    RebuiltBeforeSchema, RowOfUnknownColumnMade, FormerNameMerged, SeveralNamesOfOneColumn, CoreSchedule, SchemaSchedule,
 }
 
 #[derive(Clone, Debug)]

@@ -266,6 +266,10 @@ fn by_message(from: &Connection, to: &Connection) {
     }
 }
 
+fn by_rows(from: &Connection, to: &Connection) {
+    merge(to, &changes(from, 0));
+}
+
 /// As above, however the changes come back.
 #[test]
 fn own_changes_in_changesets_and_messages_show_a_copy_too() {
@@ -306,7 +310,6 @@ fn changes_without_an_author_are_no_sign_of_a_copy() {
 /// The database forgot what it wrote to a column that was dropped; peers did not.
 #[test]
 fn own_changes_of_a_column_that_was_dropped_are_no_sign_of_a_copy() {
-    let by_rows = |from: &Connection, to: &Connection| merge(to, &changes(from, 0));
     for way in [by_rows as Way, by_changeset] {
         check_a_column_that_was_dropped(way);
     }
@@ -356,4 +359,100 @@ fn a_row_of_the_own_site_that_is_gone_is_put_back_first() {
     assert_ne!(reset(&connection), former);
     assert_eq!(changes(&connection, 0), before);
     assert_clean(&connection, "reset");
+}
+
+/// An original, a copy of its file that keeps its id, a third site whose id is larger, or smaller, and a fourth; all settle
+/// equal values by site.
+fn copied(directory: &std::path::Path, is_third_larger: bool) -> [Connection; 4] {
+    let original = open(directory.join("original.db"));
+    create_crr(
+        &original,
+        "t",
+        "CREATE TABLE t(k INTEGER PRIMARY KEY, a, b, c)",
+    );
+    exec(
+        &original,
+        "SELECT crsql_config_set('merge-equal-values', 1); INSERT INTO t VALUES (1, 0, 0, 0)",
+    );
+    let file = directory.join("copy.db");
+    exec(&original, &format!("VACUUM INTO '{}'", file.display()));
+    let copy = open(file);
+    assert_eq!(site(&copy), site(&original));
+    let others = std::iter::repeat_with(|| {
+        let other = empty_replica(&original, &["t"]);
+        by_rows(&original, &other);
+        exec(&other, "SELECT crsql_config_set('merge-equal-values', 1)");
+        other
+    });
+    let mut others = others.filter(|other| (site(other) > site(&original)) == is_third_larger);
+    let mut other = || others.next().expect("as many as are asked for");
+    let (third, fourth) = (other(), other());
+    [original, copy, third, fourth]
+}
+
+fn author(connection: &Connection, cid: &str) -> Vec<u8> {
+    let pk =
+        "SELECT site_id FROM crsql_changes WHERE \"table\" = 't' AND pk = crsql_pack_columns(1)";
+    one(connection, &format!("{pk} AND cid = '{cid}'"))
+}
+
+/// What came back under the own id never won against an equal value, so that the original named another author than all others.
+#[test]
+fn replicas_name_one_author_where_a_copy_wrote_the_same_value() {
+    for way in [by_rows as Way, by_changeset, by_message] {
+        for (is_third_larger, is_copy_first) in
+            [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let directory = scratch_dir();
+            let [original, copy, third, fourth] = copied(&directory, is_third_larger);
+            let expected = site(&copy).max(site(&third));
+            // Rows that are equal but for their authors are not sent in messages: each has something that the other lacks.
+            exec(&copy, "UPDATE t SET a = 'same', b = 'copy'");
+            exec(&third, "UPDATE t SET a = 'same', c = 'third'");
+            for to in [&original, &fourth] {
+                let (first, second) = match is_copy_first {
+                    true => (&copy, &third),
+                    false => (&third, &copy),
+                };
+                way(first, to);
+                way(second, to);
+                let context = format!("{is_third_larger} {is_copy_first}");
+                assert_eq!(author(to, "a"), expected, "{context}");
+                assert_eq!(author(to, "b"), site(&copy), "{context}");
+                assert_eq!(author(to, "c"), site(&third), "{context}");
+            }
+            assert_same(&original, &fourth, &["t"], "the same came to both");
+        }
+    }
+}
+
+/// The same, where the column is added after the values came.
+#[test]
+fn replicas_name_one_author_where_equal_values_waited_for_their_column() {
+    const ADD: &str = "ALTER TABLE t ADD COLUMN d";
+    for way in [by_rows as Way, by_changeset] {
+        for (is_third_larger, is_copy_first) in
+            [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let directory = scratch_dir();
+            let [original, copy, third, fourth] = copied(&directory, is_third_larger);
+            for writer in [&copy, &third] {
+                exec(writer, &format!("{ADD}; UPDATE t SET d = 'same'"));
+            }
+            for to in [&original, &fourth] {
+                let (first, second) = match is_copy_first {
+                    true => (&copy, &third),
+                    false => (&third, &copy),
+                };
+                way(first, to);
+                way(second, to);
+                exec(to, &format!("{ADD}; SELECT crsql_as_crr('t')"));
+                assert_eq!(
+                    author(to, "d"),
+                    site(&copy).max(site(&third)),
+                    "{is_third_larger} {is_copy_first}"
+                );
+            }
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::plan::{Form, Storage};
 use super::sql::{self, Sql};
 
 /// So long that there is one slice: the model knows of one transaction.
-const SLICE_MS: i64 = 3_600_000;
+pub const SLICE_MS: i64 = 3_600_000;
 
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

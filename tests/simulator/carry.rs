@@ -3,6 +3,7 @@
 use crate::model::reach::Situation;
 use crate::model::replica::{Change, Site};
 use crate::model::statement::Statement;
+use crate::schedule::database::SLICE_MS;
 use crate::schedule::plan::Form;
 use crate::schedule::random::Random;
 use crate::schedule::run::Outcome;
@@ -318,7 +319,7 @@ impl Fleet<'_> {
                 self.note_changeset(changeset);
                 let parts = self.stations[letter.to].parts.clone();
                 let is_kept = self.in_transaction(letter.to, arrival, |fleet| {
-                    fleet.apply(letter.to, changeset)
+                    fleet.apply(letter.to, changeset, arrival)
                 })?;
                 if !is_kept {
                     self.stations[letter.to].parts = parts;
@@ -381,36 +382,45 @@ impl Fleet<'_> {
         Ok(())
     }
 
-    /// Applies a changeset, in the open transaction or in its own.
-    fn apply(&mut self, node: usize, changeset: &Changeset) -> Outcome {
+    /// Applies a changeset, in the open transaction or in its own, or in slices.
+    fn apply(&mut self, node: usize, changeset: &Changeset, arrival: &Arrival) -> Outcome {
+        let is_own = !self.model(node).is_in_transaction();
+        let max_ms = (is_own && arrival.seed % 3 == 1).then_some(SLICE_MS);
+        if max_ms.is_some() {
+            self.reached.met(Met::AppliedInSlices);
+        }
         self.world.say(node, || {
             let rows: Vec<String> = changeset.changes.iter().map(sql::change).collect();
             format!(
-                "-- crsql_apply of {:?} after {:?} up to {:?}:\n     {}",
+                "-- crsql_apply ({max_ms:?} ms) of {:?} after {:?} up to {:?}:\n     {}",
                 changeset.part,
                 changeset.after,
                 changeset.last,
                 rows.join(",\n     ")
             )
         });
-        let due = self.stations[node]
+        let mut due = self.stations[node]
             .parts
             .receive(changeset, &mut self.reached);
+        if max_ms.is_none() {
+            due = vec![due.concat()];
+        }
         let model = &mut self.world.nodes[node].model;
-        let is_own = !model.is_in_transaction();
-        if is_own {
-            model.begin();
-        }
-        model.replay(Situation::ReplayedByMerge);
         let mut expected = 0;
-        for changes in &due {
-            let won = model.merge(changes);
-            expected += won.map_err(|_| "the model refuses a changeset".to_owned())?;
+        for transaction in &due {
+            if is_own {
+                model.begin();
+            }
+            model.replay(Situation::ReplayedByMerge);
+            for changes in transaction {
+                let won = model.merge(changes);
+                expected += won.map_err(|_| "the model refuses a changeset".to_owned())?;
+            }
+            if is_own {
+                model.commit();
+            }
         }
-        if is_own {
-            model.commit();
-        }
-        let got = files::apply(self.database(node), &changeset.data)?;
+        let got = files::apply(self.database(node), &changeset.data, max_ms)?;
         if got != expected {
             return Err(format!(
                 "{}: crsql_apply: {got} changes won, expected {expected}",

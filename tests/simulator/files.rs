@@ -133,11 +133,13 @@ fn rows_of(connection: &Connection, data: &[u8]) -> Outcome<Vec<Change>> {
     rows.into_iter().map(change_of).collect()
 }
 
-/// Applies a changeset; gives how many changes won.
-pub fn apply(database: &Database, data: &[u8]) -> Outcome<usize> {
+/// Applies a changeset, in slices if there is a limit for them; gives how many changes won.
+pub fn apply(database: &Database, data: &[u8], max_ms: Option<i64>) -> Outcome<usize> {
     let won: i64 = database
         .connection()
-        .query_row("SELECT crsql_apply(?1)", [data], |row| row.get(0))
+        .query_row("SELECT crsql_apply(?1, ?2)", params![data, max_ms], |row| {
+            row.get(0)
+        })
         .map_err(failed("crsql_apply"))?;
     Ok(won as usize)
 }

@@ -37,8 +37,13 @@ struct Kept {
 pub struct Parts(BTreeMap<(Site, i64), BTreeMap<(i64, i64), Kept>>);
 
 impl Parts {
-    /// The lists of changes that are to be merged now that a changeset came.
-    pub fn receive(&mut self, changeset: &Changeset, reached: &mut Reached) -> Vec<Vec<Change>> {
+    /// The lists of changes that are to be merged now that a changeset came; where it is applied in slices, in so many
+    /// transactions.
+    pub fn receive(
+        &mut self,
+        changeset: &Changeset,
+        reached: &mut Reached,
+    ) -> Vec<Vec<Vec<Change>>> {
         let mut due = Vec::new();
         if let (version, Some(seq)) = changeset.after
             && changeset.first_version > version
@@ -57,10 +62,9 @@ impl Parts {
             let is_whole =
                 |place: &&(Site, i64)| place.0 == changeset.site && span.contains(&place.1);
             let whole: Vec<_> = self.0.keys().filter(is_whole).copied().collect();
-            for kept in whole.iter().filter_map(|place| self.0.remove(place)) {
-                due.extend(kept.into_values().map(|kept| kept.changes));
-            }
-            return due;
+            let whole = whole.iter().filter_map(|place| self.0.remove(place));
+            let whole = whole.map(|kept| kept.into_values().map(|kept| kept.changes).collect());
+            return std::iter::once(due).chain(whole).collect();
         }
         let (version, last_seq) = changeset.last;
         let first_seq = match changeset.after {
@@ -79,7 +83,7 @@ impl Parts {
             reached.met(Met::PartsApplied);
         }
         due.extend(applied);
-        due
+        vec![due]
     }
 
     /// The parts of a transaction, if they reach from its start to its end.

@@ -9,11 +9,10 @@
 //! ```
 //! Only where no trigger fires: none may see, or make, a row between two of them.
 
-use super::fit::is_stored_form;
 use super::{Merging, Target};
 use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion};
 use crate::crdt::changeset::{CellRead, RowView};
-use crate::crdt::value::ValueRef;
+use crate::crdt::value::{ValueRef, is_stored_form};
 use crate::error::{Error, Result};
 use crate::schema::key::canonical;
 use crate::schema::{Crr, Key};
@@ -221,8 +220,9 @@ impl Merging<'_> {
         });
         let inserted = match insert.run(values) {
             Ok(changed) => changed,
-            // Only a conflict ends the statement by its OR FAIL, so that the count is that of the rows that are in.
-            Err(error) if error.is_conflict() => {
+            // A row that is refused ends the statement by its OR FAIL, so that the count is that of the rows that are in. It
+            // may be there, and what came may lose to it.
+            Err(error) if error.is_refused_row() => {
                 target.expects_new = false;
                 connection.changes()
             }

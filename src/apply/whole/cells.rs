@@ -1,13 +1,13 @@
 //! What becomes of the cells of a row: it is new, or known, or each cell is decided on.
 
-use super::fit::{is_stored_form, run_set, with_key_values};
+use super::fit::{run_set, with_key_values};
 use super::{Fitting, Merging, Place};
 use crate::apply::{delete_row, incoming, wins_tie};
 use crate::crdt::change::{CausalLength, Claim, ColumnVersion, SiteOrdinal};
 use crate::crdt::changeset::CellRead;
 use crate::crdt::clock::RowClock;
 use crate::crdt::merge::{EqualValues, Known, Verdict, judge, settles_tie};
-use crate::crdt::value::{Affinity, Value, ValueRef};
+use crate::crdt::value::{Affinity, Value, ValueRef, is_stored_form};
 use crate::error::Result;
 use crate::schema::crr::{SetUse, slot};
 use crate::schema::late;
@@ -98,17 +98,18 @@ impl Merging<'_> {
         let count = row.cells.len() as i64;
         self.won += count;
         self.events += count;
-        let mut held = HeldRow {
+        let mut held = Box::new(HeldRow {
             crr: Rc::clone(crr),
             key: fitting.key.clone(),
             pk: Vec::new(),
             values: crr.key_values(&fitting.key)?,
             clock: RowClock::unknown(),
             exists: true,
+            is_presumed_new: false,
             was_unknown: true,
             is_dirty: true,
             late: Vec::new(),
-        };
+        });
         held.clock.cl = row.cl;
         for (cell, index) in row.cells.iter().zip(fitting.columns) {
             self.set_cell(fitting, &mut held, cell, *index, site)?;

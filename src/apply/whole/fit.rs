@@ -2,25 +2,13 @@
 
 use super::Merging;
 use crate::apply::incoming;
-use crate::crdt::value::{Affinity, Value, ValueRef};
+use crate::crdt::value::{Value, ValueRef, is_stored_form};
 use crate::error::{Error, Result};
 use crate::schema::crr::SetUse;
 use crate::schema::key::canonical;
 use crate::schema::{Crr, Key};
 use crate::sql::{self, quoted};
 use crate::state::State;
-
-/// Whether a column of this affinity stores the value as it is.
-pub(super) fn is_stored_form(value: ValueRef<'_>, affinity: Affinity) -> bool {
-    matches!(
-        (value, affinity),
-        (_, Affinity::None)
-            | (ValueRef::Null | ValueRef::Blob(_), _)
-            | (ValueRef::Text(_), Affinity::Text)
-            | (ValueRef::Integer(_), Affinity::Numeric)
-            | (ValueRef::Real(_), Affinity::Real)
-    )
-}
 
 impl Merging<'_> {
     /// The key as this table stores it.

@@ -16,7 +16,7 @@ mod writer;
 
 pub use builder::{CellWrite, RowHead};
 pub use chunk::{CellRead, ChunkReader, RowView};
-pub use reader::Reader;
+pub use reader::{ChunkStart, Reader};
 pub use writer::{Origin, Writer};
 
 use super::change::{DbVersion, Position, Seq};

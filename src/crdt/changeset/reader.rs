@@ -21,6 +21,13 @@ pub struct Reader<B> {
     decompressor: Option<Decompressor<'static>>,
 }
 
+/// Where a chunk starts.
+#[derive(Debug, Clone, Copy)]
+pub struct ChunkStart {
+    offset: usize,
+    chunks_left: u64,
+}
+
 fn number_at<const N: usize>(bytes: &[u8], start: usize) -> [u8; N] {
     let mut number = [0; N];
     if let Some(found) = bytes.get(start..start + N) {
@@ -87,6 +94,19 @@ impl<B: AsRef<[u8]>> Reader<B> {
     /// The bytes of the changeset.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.as_ref()
+    }
+
+    /// Where the next chunk starts.
+    pub fn next_start(&self) -> ChunkStart {
+        ChunkStart {
+            offset: self.offset,
+            chunks_left: self.chunks_left,
+        }
+    }
+
+    /// Makes this the next chunk.
+    pub fn go_back(&mut self, start: ChunkStart) {
+        (self.offset, self.chunks_left) = (start.offset, start.chunks_left);
     }
 
     /// The next chunk; `buffer` is where it is decompressed to. None at the end.

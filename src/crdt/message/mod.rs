@@ -360,8 +360,10 @@ impl Message {
 
     /// Reads a message.
     pub fn decode(bytes: &[u8]) -> Result<Message, MessageDefect> {
-        if bytes.first() != Some(&FORMAT) {
-            return Err(MessageDefect::Format);
+        match bytes.first() {
+            Some(&FORMAT) => {}
+            Some(_) => return Err(MessageDefect::Format),
+            None => return Err(MessageDefect::Truncated),
         }
         let Some((body, check)) = bytes.split_last_chunk::<8>() else {
             return Err(MessageDefect::Truncated);

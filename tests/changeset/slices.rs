@@ -428,6 +428,48 @@ fn a_transaction_that_takes_long_is_a_slice_of_its_own() {
     );
 }
 
+/// What the first slice begins with is undone with it, and done again.
+#[test]
+fn parts_that_precede_a_slice_that_is_given_up_are_applied() {
+    let a = replica();
+    run(
+        &a,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+         INSERT INTO t SELECT i, hex(randomblob(20)), 0 FROM n",
+    );
+    let part = stream(&a, (0, None), 2000).swap_remove(0);
+    assert!(!part.complete);
+    // Nothing is left of the rest.
+    run(&a, "UPDATE t SET a = 'new', b = 1 WHERE id > 2");
+    for id in 1000..1003 {
+        run(&a, &format!("INSERT INTO t VALUES ({id}, 'x', 2)"));
+    }
+    run(
+        &a,
+        "INSERT INTO t VALUES (2000, 'slow', 3), (2001, 'slow', 3), (2002, 'slow', 3), (2003, 'slow', 3)",
+    );
+    let rest = stream(&a, (part.last_version, Some(part.last_seq)), 10_000_000).swap_remove(0);
+    let b = super::support::open_memory();
+    b.create_scalar_function("takes", 1, FunctionFlags::SQLITE_UTF8, |context| {
+        if context.get::<i64>(0)? >= 2000 {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        Ok(true)
+    })
+    .expect("a function");
+    run(
+        &b,
+        "CREATE TABLE t(id INTEGER PRIMARY KEY NOT NULL CHECK (takes(id)), a, b); SELECT crsql_as_crr('t')",
+    );
+    apply(&b, &part.data).expect("kept");
+    let won = apply_within(&b, &rest.data, 1000).expect("applied");
+    let c = replica();
+    apply(&c, &part.data).expect("kept");
+    assert_eq!(apply(&c, &rest.data), Ok(won));
+    assert_eq!(rows(&b, "SELECT * FROM t"), rows(&a, "SELECT * FROM t"));
+    assert_eq!(number(&b, "SELECT count(*) FROM crsql_parts"), 0);
+}
+
 /// A lock on an attached database is none of ours.
 #[test]
 fn attached_databases_are_not_locked() {

@@ -245,7 +245,7 @@ impl State {
         let mut transaction = self.transaction.borrow_mut();
         if may_join
             && let Some(run) = &mut transaction.run
-            && Rc::make_mut(run).extend(site, crr.id, at, stride, key)
+            && Run::to_grow(run).extend(site, crr.id, at, stride, key)
         {
             return Ok(());
         }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::schema::Key;
 use crate::sql;
 use crate::sqlite::Statement;
+use std::rc::Rc;
 
 /// A run of packed keys ends before it would leave its b-tree page: SQLite keeps at most a quarter of a
 /// page (4,096 bytes by default) of such a row in place.
@@ -58,6 +59,21 @@ impl Run {
             count: 1,
             keys,
         }
+    }
+
+    /// The run, to be changed: a copy with room to grow where a savepoint has it, too.
+    pub fn to_grow(run: &mut Rc<Run>) -> &mut Run {
+        if Rc::get_mut(run).is_none()
+            && let RunKeys::Packed(packed) = &run.keys
+        {
+            let mut keys = Vec::with_capacity(packed.len().max(RUN_BYTES_MAX));
+            keys.extend_from_slice(packed);
+            *run = Rc::new(Run {
+                keys: RunKeys::Packed(keys),
+                ..**run
+            });
+        }
+        Rc::make_mut(run)
     }
 
     /// Takes in the next key if it goes on where the run ends.

@@ -14,6 +14,8 @@ mod batches;
 #[path = "../src/crdt/mod.rs"]
 #[allow(dead_code, unused_imports, missing_docs)] // only what makes changesets is used here
 mod crdt;
+#[path = "changeset/given_up.rs"]
+mod given_up;
 #[path = "changeset/hostile.rs"]
 mod hostile;
 #[path = "changeset/parts.rs"]

@@ -221,6 +221,8 @@ impl Store {
         let mut undo =
             [sql::WORK_UNDO, sql::WORK_RELEASE].map(|text| self.connection.prepare(text));
         let mut abandon = self.connection.prepare(sql::WORK_ABANDON);
+        let mut rollback = self.connection.prepare(sql::TRANSACTION_ROLLBACK);
+        let was_autocommit = self.connection.is_autocommit();
         // Each of these may say that it was interrupted after it was done; then undoing says that there is
         // no such savepoint, or finds it. What else is wrong with the first leaves no savepoint, and undoing would
         // find that of the work in which this is nested.
@@ -240,6 +242,11 @@ impl Store {
                 // A statement that writes, interrupted, makes SQLite roll back the whole transaction, as it
                 // does for an interrupted INSERT of the application.
                 let _ = abandon.as_mut().map(Statement::step);
+            }
+            if was_autocommit && !self.connection.is_autocommit() {
+                // The release was a commit. Where a lock was in the way of the first, it is in that of the second, and the
+                // application would go on in a transaction that it knows nothing of.
+                let _ = rollback.as_mut().map(Statement::step);
             }
         }
         outcome

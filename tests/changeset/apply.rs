@@ -1,6 +1,6 @@
 //! Applying changesets.
 
-use super::support::{Change, changes, merge};
+use super::support::{self, Change, changes, merge};
 use super::{apply, changeset, number, replica, replica_of, rows, run, stream};
 use rusqlite::Connection;
 
@@ -447,4 +447,35 @@ fn a_row_with_several_names_of_one_column_is_merged_as_by_rows() {
             assert_eq!(rows(&by_changeset, "SELECT * FROM crsql_check"), [""; 0]);
         }
     }
+}
+
+/// Our work outside of a transaction is a savepoint, whose release is a commit. Where that met the lock of a reader, the
+/// savepoint stayed open, and what the application wrote next was never committed.
+#[test]
+fn a_lock_at_the_commit_leaves_no_transaction_open() {
+    let a = replica();
+    run(&a, "INSERT INTO t VALUES (1, 'one', 1)");
+    let directory = support::scratch_dir();
+    let path = directory.join("b.db");
+    let b = support::open(&path);
+    run(
+        &b,
+        "PRAGMA journal_mode = DELETE; CREATE TABLE t(id INTEGER PRIMARY KEY NOT NULL, a, b);
+         SELECT crsql_as_crr('t'); INSERT INTO t VALUES (2, 'two', 2)",
+    );
+    b.busy_timeout(std::time::Duration::ZERO)
+        .expect("no waiting");
+    let reader = rusqlite::Connection::open(&path).expect("open");
+    run(&reader, "BEGIN");
+    assert_eq!(number(&reader, "SELECT count(*) FROM t"), 1);
+    let error = apply(&b, &changeset(&a, 0)).expect_err("the reader holds its lock");
+    assert!(error.to_string().contains("locked"), "{error}");
+    assert!(b.is_autocommit());
+    rows(&b, "SELECT crsql_digest()");
+    assert!(b.is_autocommit());
+    run(&reader, "COMMIT");
+    run(&b, "INSERT INTO t VALUES (3, 'three', 3)");
+    assert_eq!(number(&reader, "SELECT count(*) FROM t"), 2);
+    apply(&b, &changeset(&a, 0)).expect("applied");
+    assert_eq!(number(&reader, "SELECT count(*) FROM t"), 3);
 }

@@ -287,6 +287,10 @@ pub fn attempt(reference: &Reference, mode: Mode, fault: &dyn Fault, n: Option<u
     let mut done = 0;
     for step in &reference.scenario.steps {
         outcome = step.run(&rig.connection);
+        assert!(
+            rig.connection.is_autocommit() || step.has_begin || step.parts.len() > 1,
+            "{context}, step {done}: a transaction is left open: {outcome:?}"
+        );
         if outcome.is_err() {
             break;
         }
@@ -460,9 +464,10 @@ pub fn survey_regardless(fault: &dyn Fault, usual: u64) {
     report(&format!("{}, going on", fault.name()), &all);
 }
 
-/// Whether the faults happened: all but a few, as runs differ by a few occasions.
+/// Whether the faults happened: all but a few, as runs differ by a few occasions; of ten or more all but one.
 pub fn is_reached(figures: &Figures) -> bool {
-    figures.injected > 0 && figures.injected * 100 >= figures.attempts * 95
+    let missed_max = (figures.attempts / 20).max(u64::from(figures.attempts >= 10));
+    figures.injected > 0 && figures.injected + missed_max >= figures.attempts
 }
 
 /// Shows the figures, and gives their sum.

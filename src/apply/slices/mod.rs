@@ -164,6 +164,8 @@ struct Slice<'s> {
     from: Place,
     /// Where its latest one does, which may not be merged whole
     latest: Place,
+    /// When that began, and what was merged before
+    latest_since: (Instant, u64),
     /// What is merged
     weight: u64,
     /// The last transaction of the origin in it
@@ -288,6 +290,7 @@ impl<'s> Slices<'s> {
             None => self.begin(place)?,
         };
         slice.latest = place;
+        slice.latest_since = (Instant::now(), slice.weight);
         self.open = Some(slice);
         Ok(())
     }
@@ -322,8 +325,13 @@ impl<'s> Slices<'s> {
             slice.weight += weight(&row);
             slice.merging.merge_in(&mut batch, &row)?;
             if may_give_up {
-                let (held, left) = (slice.since.elapsed(), whole - slice.weight);
-                if self.pace.is_too_late(held, slice.weight, left) {
+                let (now, (since, before)) = (Instant::now(), slice.latest_since);
+                let spent = (now.duration_since(since), slice.weight - before);
+                let left = whole - slice.weight;
+                if self
+                    .pace
+                    .is_too_late(now.duration_since(slice.since), spent, left)
+                {
                     return Ok(self.give_up());
                 }
             }
@@ -393,6 +401,7 @@ impl<'s> Slices<'s> {
             since,
             from,
             latest: from,
+            latest_since: (since, 0),
             weight: 0,
             version: None,
             has_work: since.elapsed() > self.limit / LONG_START,

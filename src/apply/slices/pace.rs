@@ -79,12 +79,18 @@ impl Pace {
         merged + self.commit(merged) <= self.limit * SHARE
     }
 
-    /// Whether a slice that has merged so much since `held` should not go on to the end of its latest transaction, of
-    /// which so much is left.
-    pub(super) fn is_too_late(&self, held: Duration, weight: u64, left: u64) -> bool {
+    /// Whether a slice that was open for so long should not go on to the end of its latest transaction, which has
+    /// merged so much in its own time, and of which so much is left.
+    pub(super) fn is_too_late(
+        &self,
+        held: Duration,
+        (spent, weight): (Duration, u64),
+        left: u64,
+    ) -> bool {
         let held = held.as_secs_f64();
+        let rate = spent.as_secs_f64() / weight.max(1) as f64;
         held + self.commit(held) > self.limit * SHARE_LAST
-            && self.rate(held, weight) * left as f64 > self.limit * SHARE_OF_REST
+            && rate * left as f64 > self.limit * SHARE_OF_REST
     }
 
     /// A slice is committed.
@@ -193,9 +199,11 @@ mod tests {
     fn rows_that_cost_more_than_foreseen_are_given_up_in_time() {
         let mut pace = Pace::new(40 * MS);
         pace.note(1000, 20 * MS, 2 * MS);
-        assert!(!pace.is_too_late(30 * MS, 1500, 1000), "30 and 3 of 36 ms");
-        assert!(pace.is_too_late(33 * MS, 1500, 1000), "33 and 3.3");
-        assert!(!pace.is_too_late(33 * MS, 1500, 80), "2 ms are left");
+        let spent = (10 * MS, 100);
+        assert!(!pace.is_too_late(30 * MS, spent, 1000), "30 and 3 of 36 ms");
+        assert!(pace.is_too_late(33 * MS, spent, 1000), "33 and 3.3");
+        assert!(pace.is_too_late(33 * MS, spent, 25), "2.5 ms are left");
+        assert!(!pace.is_too_late(33 * MS, spent, 15), "1.5 ms are left");
     }
 
     #[test]

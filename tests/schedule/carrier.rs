@@ -1,12 +1,17 @@
 //! Changes as a changeset, made here and not by the extension: of any selection, in any order.
 
 use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
-use crate::crdt::changeset::{CellWrite, Origin, Part, RowHead, Writer};
+use crate::crdt::changeset::{CellWrite, Origin, Part, Reader, RowHead, Writer};
 use crate::crdt::key;
 use crate::crdt::value::{Value as Stored, ValueRef};
 
 use crate::model::replica::{Change, SENTINEL};
 use crate::model::value::Value;
+
+/// Is it so small that it can't be applied in several slices? They may also end between chunks.
+pub fn is_one_chunk(changeset: &[u8]) -> bool {
+    Reader::open(changeset).is_ok_and(|reader| reader.header().chunks <= 1)
+}
 
 /// A table in the header, and its columns.
 struct Listed<'a> {

@@ -16,7 +16,7 @@ use super::carrier;
 use super::plan::{Form, Storage};
 use super::sql::{self, Sql};
 
-/// So long that there is one slice: the model knows of one transaction.
+/// So long that there is one slice, where there is one chunk: the model knows of one transaction.
 pub const SLICE_MS: i64 = 3_600_000;
 
 impl ToSql for Value {
@@ -299,6 +299,8 @@ impl Database {
 
     fn apply(&self, changes: &[Change], max_ms: Option<i64>) -> Result<Merged, String> {
         let data = carrier::changeset(changes);
+        // The model knows of one transaction.
+        let max_ms = max_ms.filter(|_| carrier::is_one_chunk(&data));
         self.connection()
             .query_row("SELECT crsql_apply(?1, ?2)", (data, max_ms), |_| Ok(()))
             .map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 use crate::model::reach::Situation;
 use crate::model::replica::{Change, Site};
 use crate::model::statement::Statement;
+use crate::schedule::carrier;
 use crate::schedule::database::SLICE_MS;
 use crate::schedule::plan::Form;
 use crate::schedule::random::Random;
@@ -385,7 +386,8 @@ impl Fleet<'_> {
     /// Applies a changeset, in the open transaction or in its own, or in slices.
     fn apply(&mut self, node: usize, changeset: &Changeset, arrival: &Arrival) -> Outcome {
         let is_own = !self.model(node).is_in_transaction();
-        let max_ms = (is_own && arrival.seed % 3 == 1).then_some(SLICE_MS);
+        let is_sliced = is_own && arrival.seed % 3 == 1 && carrier::is_one_chunk(&changeset.data);
+        let max_ms = is_sliced.then_some(SLICE_MS);
         if max_ms.is_some() {
             self.reached.met(Met::AppliedInSlices);
         }

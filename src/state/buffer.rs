@@ -16,7 +16,11 @@ use std::rc::Rc;
 pub const WEIGHT_MAX: usize = 1 << 17;
 
 /// A buffer of this weight is written between statements.
-pub const WEIGHT_BEFORE_SAVEPOINT_MAX: usize = 1 << 16;
+const WEIGHT_BEFORE_SAVEPOINT_MAX: usize = 1 << 16;
+
+/// The same where the keys came in their order: waiting for more makes no better neighbours of them, and few stay in the
+/// processor's cache.
+const WEIGHT_IN_ORDER_MAX: usize = 1 << 12;
 
 /// A record in the buffer.
 #[derive(Debug, Clone)]
@@ -236,6 +240,13 @@ impl ClockBuffer {
     /// The sum of the weights of the records.
     pub fn weight(&self) -> usize {
         self.weight
+    }
+
+    /// Whether the records are better written before a savepoint is set.
+    pub fn is_due_before_savepoint(&self) -> bool {
+        let is_in_order = || self.tables.values().all(|table| table.places.is_none());
+        self.weight >= WEIGHT_IN_ORDER_MAX
+            && (self.weight >= WEIGHT_BEFORE_SAVEPOINT_MAX || is_in_order())
     }
 
     /// A row's record.

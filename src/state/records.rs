@@ -2,7 +2,7 @@
 //!
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
-use super::buffer::{Drained, WEIGHT_BEFORE_SAVEPOINT_MAX, WEIGHT_MAX};
+use super::buffer::{Drained, WEIGHT_MAX};
 use super::deferred::{Deferred, Waiting};
 use super::{HeldRow, State};
 use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal, TableId};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::sql::{self, quoted};
 use crate::store::log::Run;
-use crate::store::row_clock::{NewRecords, RECORDS_PER_STATEMENT};
+use crate::store::row_clock::NewRecords;
 use std::rc::Rc;
 
 /// So many runs wait in memory at most: 256 KB of packed keys.
@@ -165,7 +165,7 @@ impl State {
         superseded: &mut Vec<Position>,
     ) -> Result<()> {
         let mut first_update = FirstUpdate::default();
-        let mut new = (waiting.len() >= RECORDS_PER_STATEMENT).then(NewRecords::default);
+        let mut new = NewRecords::are_worth(crr, waiting.len()).then(NewRecords::default);
         let mut collect = |key, cl, bytes: &_| {
             let new = new.as_mut();
             new.is_some_and(|new| new.push(key, cl, bytes))
@@ -271,7 +271,7 @@ impl State {
     /// Whether something has to be, or better is, written before a savepoint.
     pub fn has_to_write_before_savepoint(&self) -> bool {
         let transaction = self.transaction.borrow();
-        let are_many = transaction.clocks.weight() >= WEIGHT_BEFORE_SAVEPOINT_MAX;
+        let are_many = transaction.clocks.is_due_before_savepoint();
         transaction.held.is_some() || !transaction.full_runs.is_empty() || are_many
     }
 
@@ -280,7 +280,7 @@ impl State {
     pub fn write_before_savepoint(&self) -> Result<()> {
         self.flush_held()?;
         self.write_full_runs()?;
-        let are_many = self.transaction.borrow().clocks.weight() >= WEIGHT_BEFORE_SAVEPOINT_MAX;
+        let are_many = self.transaction.borrow().clocks.is_due_before_savepoint();
         if are_many {
             self.flush_clocks()
         } else {

@@ -27,7 +27,7 @@ pub fn read_clock(crr: &Crr, row: &Statement, column: usize) -> Result<RowClock>
 
 /// So many records make a statement: much of the time of an insert is that of the statement around it. Each has two
 /// parameters, and what is added to that is one.
-pub const RECORDS_PER_STATEMENT: usize = 32;
+const RECORDS_PER_STATEMENT: usize = 32;
 
 /// Records of rows that have none, all of one causal length.
 #[derive(Debug, Default)]
@@ -45,6 +45,14 @@ struct NewRecord<'k> {
 }
 
 impl<'k> NewRecords<'k> {
+    /// Whether so many records of a table are better written together. Not where the key is the rowid: SQLite reckons
+    /// that rowids may run out in the middle of the statement and opens a journal for it, which it can't where a savepoint
+    /// is being set or a transaction committed. Nor may one statement replace records: `OR REPLACE` becomes ABORT
+    /// for a NULL, which needs a journal, too.
+    pub fn are_worth(crr: &Crr, count: usize) -> bool {
+        !crr.is_rowid_keyed && count >= RECORDS_PER_STATEMENT
+    }
+
     /// Takes a record in; false if it has another causal length than those before.
     pub fn push(&mut self, key: &'k Key, cl: CausalLength, bytes: &[u8]) -> bool {
         if self.records.is_empty() {

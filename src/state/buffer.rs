@@ -11,16 +11,15 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
-/// A buffer of this weight is written in the middle of a statement: about 20 MB. Each writing goes through most of the
-/// b-tree of the records where keys are random.
-pub const WEIGHT_MAX: usize = 1 << 17;
+/// A buffer of so many records is written in the middle of a statement: about 10 MB.
+pub const RECORDS_MAX: usize = 1 << 16;
 
-/// A buffer of this weight is written between statements.
-const WEIGHT_BEFORE_SAVEPOINT_MAX: usize = 1 << 16;
+/// A buffer of so many records is written between statements. Sorted, they are many enough to be neighbours.
+const RECORDS_BEFORE_SAVEPOINT_MAX: usize = 1 << 15;
 
 /// The same where the keys came in their order: waiting for more makes no better neighbours of them, and few stay in the
 /// processor's cache.
-const WEIGHT_IN_ORDER_MAX: usize = 1 << 12;
+const RECORDS_IN_ORDER_MAX: usize = 1 << 12;
 
 /// A record in the buffer.
 #[derive(Debug, Clone)]
@@ -33,14 +32,6 @@ struct Buffered {
 }
 
 impl Buffered {
-    /// What counts towards the limits: a clock takes about twice the memory of a change.
-    fn weight(&self) -> usize {
-        match self.waiting {
-            Waiting::Change(_) => 1,
-            Waiting::Clock(_) => 2,
-        }
-    }
-
     fn new(waiting: Waiting, latest: u64) -> Buffered {
         Buffered {
             waiting,
@@ -218,7 +209,7 @@ struct Undo {
 #[derive(Debug, Default)]
 pub struct ClockBuffer {
     tables: HashMap<TableId, TableClocks>,
-    weight: usize,
+    len: usize,
     undo: Vec<Undo>,
     /// The open savepoints, from the outside in
     marks: Vec<Mark>,
@@ -237,16 +228,16 @@ struct Mark {
 pub type Drained = (Rc<Crr>, Vec<(Key, Waiting)>);
 
 impl ClockBuffer {
-    /// The sum of the weights of the records.
-    pub fn weight(&self) -> usize {
-        self.weight
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// Whether the records are better written before a savepoint is set.
     pub fn is_due_before_savepoint(&self) -> bool {
         let is_in_order = || self.tables.values().all(|table| table.places.is_none());
-        self.weight >= WEIGHT_IN_ORDER_MAX
-            && (self.weight >= WEIGHT_BEFORE_SAVEPOINT_MAX || is_in_order())
+        self.len >= RECORDS_IN_ORDER_MAX
+            && (self.len >= RECORDS_BEFORE_SAVEPOINT_MAX || is_in_order())
     }
 
     /// A row's record.
@@ -269,14 +260,12 @@ impl ClockBuffer {
     /// Puts a row's record in.
     pub fn put(&mut self, crr: &Rc<Crr>, key: Key, waiting: Waiting) {
         let next = Buffered::new(waiting, self.latest);
-        self.weight += next.weight();
         let table = self.table(crr);
         match table.search(&key) {
             Ok(place) => {
                 let held = &mut table.records[place].1;
                 let before = std::mem::replace(held, next);
                 held.created = before.created;
-                self.weight -= before.weight();
                 if self.is_older(before.since) {
                     self.undo.push(Undo {
                         crr: Rc::clone(crr),
@@ -285,7 +274,10 @@ impl ClockBuffer {
                     });
                 }
             }
-            Err(vacancy) => table.add(key, next, vacancy),
+            Err(vacancy) => {
+                table.add(key, next, vacancy);
+                self.len += 1;
+            }
         }
     }
 
@@ -301,10 +293,8 @@ impl ClockBuffer {
         let Err(vacancy) = table.search(&key) else {
             return Some(key);
         };
-        let record = Buffered::new(make(), latest);
-        let weight = record.weight();
-        table.add(key, record, vacancy);
-        self.weight += weight;
+        table.add(key, Buffered::new(make(), latest), vacancy);
+        self.len += 1;
         None
     }
 
@@ -313,7 +303,7 @@ impl ClockBuffer {
         let table = self.tables.get_mut(&table)?;
         let crr = Rc::clone(&table.crr);
         let taken = table.remove(key)?;
-        self.weight -= taken.weight();
+        self.len -= 1;
         if self.is_older(taken.since) {
             let (key, before) = (key.clone(), taken.clone());
             self.undo.push(Undo { crr, key, before });
@@ -323,7 +313,7 @@ impl ClockBuffer {
 
     /// Takes all records out, to be written.
     pub fn drain(&mut self) -> Vec<Drained> {
-        self.weight = 0;
+        self.len = 0;
         let mut drained = Vec::with_capacity(self.tables.len());
         for (_, table) in std::mem::take(&mut self.tables) {
             let (crr, records) = table.into_sorted();
@@ -375,8 +365,7 @@ impl ClockBuffer {
                 .or_insert_with(|| TableClocks::new(crr));
             table.insert(key, before);
         }
-        let records = self.tables.values().flat_map(|table| &table.records);
-        self.weight = records.map(|(_, record)| record.weight()).sum();
+        self.len = self.tables.values().map(|table| table.records.len()).sum();
     }
 
     /// All work is undone, and all savepoints are gone.

@@ -2,7 +2,7 @@
 //!
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
-use super::buffer::{Drained, WEIGHT_MAX};
+use super::buffer::{Drained, RECORDS_MAX};
 use super::deferred::{Deferred, Waiting};
 use super::{HeldRow, State};
 use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal, TableId};
@@ -64,7 +64,7 @@ impl State {
 
     /// Writes the records if there are many. Only between rows: nobody may work on a copy of one meanwhile.
     pub fn relieve(&self) -> Result<()> {
-        let is_full = self.transaction.borrow().clocks.weight() >= WEIGHT_MAX;
+        let is_full = self.transaction.borrow().clocks.len() >= RECORDS_MAX;
         if is_full { self.flush_clocks() } else { Ok(()) }
     }
 
@@ -111,7 +111,7 @@ impl State {
         let mut transaction = self.transaction.borrow_mut();
         let waiting = Waiting::Clock(Box::new(clock));
         transaction.clocks.put(crr, key.clone(), waiting);
-        let is_full = transaction.clocks.weight() >= WEIGHT_MAX;
+        let is_full = transaction.clocks.len() >= RECORDS_MAX;
         drop(transaction);
         if is_full { self.flush_clocks() } else { Ok(()) }
     }
@@ -369,7 +369,7 @@ impl State {
     /// Whether records wait to be written.
     pub fn has_unwritten(&self) -> bool {
         let transaction = self.transaction.borrow();
-        transaction.held.is_some() || transaction.clocks.weight() > 0
+        transaction.held.is_some() || transaction.clocks.len() > 0
     }
 
     /// As `flush`, where SQLite does not itself restore what `last_insert_rowid()` says.

@@ -15,8 +15,8 @@ use super::plan::Storage;
 use super::random::Random;
 use super::run::Outcome;
 
-/// More than the 131,072 changes that are held back before they are written.
-const ROWS: i64 = 132_000;
+/// More than the 65,536 records that are held back before they are written.
+const ROWS: i64 = 70_000;
 
 const RANDOM_WRITES: usize = 6;
 

@@ -41,6 +41,10 @@ impl Fault for Calls {
             _ => [ffi::SQLITE_IOERR, ffi::SQLITE_CANTOPEN].contains(&class),
         }
     }
+
+    fn lets_roll_back(&self) -> bool {
+        true
+    }
 }
 
 const fn once(ops: &'static [Op], failure: Failure) -> Calls {

@@ -87,6 +87,10 @@ pub trait Fault {
     fn disarm(&self, rig: &mut Rig) -> (u64, u64);
     /// Whether an error with this result code and text may come of it.
     fn may_give(&self, code: i32, text: &str) -> bool;
+    /// Whether a ROLLBACK is possible meanwhile. What also stops that may leave a transaction open, for the application to end.
+    fn lets_roll_back(&self) -> bool {
+        false
+    }
 }
 
 /// What came of the faults of one kind in one scenario.
@@ -288,7 +292,10 @@ pub fn attempt(reference: &Reference, mode: Mode, fault: &dyn Fault, n: Option<u
     for step in &reference.scenario.steps {
         outcome = step.run(&rig.connection);
         assert!(
-            rig.connection.is_autocommit() || step.has_begin || step.parts.len() > 1,
+            rig.connection.is_autocommit()
+                || !fault.lets_roll_back()
+                || step.has_begin
+                || step.parts.len() > 1,
             "{context}, step {done}: a transaction is left open: {outcome:?}"
         );
         if outcome.is_err() {

@@ -117,13 +117,14 @@ impl Error {
     }
 
     /// Whether SQLite can't do what a statement says: it names what is not there, or can't be compiled or computed.
-    /// Not where memory, the disk, a lock, an interrupt or an authorizer stopped it.
+    /// Not where memory, the disk, a lock, an interrupt or an authorizer stopped it, or a defect of the extension.
     pub fn is_about_statement(&self) -> bool {
         // A function that is denied has no code of its own.
         matches!(self, Error::Sqlite { message, .. } if !message.contains("not authorized"))
             && !matches!(
                 self.code() & 0xff,
-                code::BUSY
+                code::INTERNAL
+                    | code::BUSY
                     | code::LOCKED
                     | code::NOMEM
                     | code::READONLY

@@ -9,7 +9,6 @@ use crate::crdt::value::{
     NumericText, Value, ValueRef, is_stored_form, numeric_text, whole_integer,
 };
 use crate::error::{Error, Result};
-
 use crate::schema::{Column, Crr, Key, KeyColumn};
 use crate::sql::{self, quoted};
 use crate::state::State;

@@ -172,10 +172,10 @@ impl State {
         };
         let mut stored = self.stored_clocks(crr, waiting)?;
         for (key, waiting) in waiting {
-            let (changed, was_stored);
+            let (changed, may_be_stored);
             let clock = match waiting {
                 Waiting::Clock(clock) => {
-                    was_stored = true;
+                    may_be_stored = true;
                     clock
                 }
                 Waiting::Change(change) => match (stored.next().flatten(), change) {
@@ -189,14 +189,14 @@ impl State {
                         continue;
                     }
                     (stored, change) => {
-                        was_stored = stored.is_some();
+                        may_be_stored = stored.is_some();
                         changed = self.changed_clock(crr, key, stored, *change)?;
                         &changed
                     }
                 },
             };
             let bytes = clock.encode();
-            if was_stored || !collect(key, clock.cl, &bytes) {
+            if may_be_stored || !collect(key, clock.cl, &bytes) {
                 self.store.put_record(crr, key, clock.cl, &bytes)?;
             }
             let unlogged = clock.unlogged();

@@ -90,6 +90,19 @@ impl Error {
         self.code() & 0xff == code::INTERRUPT
     }
 
+    /// Whether the work was stopped by what would stop all other statements, too: no memory, an interrupt, an authorizer.
+    pub fn stops_statements(&self) -> bool {
+        matches!(
+            self.code() & 0xff,
+            code::NOMEM | code::INTERRUPT | code::AUTH
+        ) || self.is_denied_function()
+    }
+
+    /// A function that is denied has no code of its own.
+    fn is_denied_function(&self) -> bool {
+        matches!(self, Error::Sqlite { message, .. } if message.contains("not authorized"))
+    }
+
     /// Whether the file can't be written to, now or by this connection.
     pub fn is_about_writing(&self) -> bool {
         matches!(
@@ -119,8 +132,8 @@ impl Error {
     /// Whether SQLite can't do what a statement says: it names what is not there, or can't be compiled or computed.
     /// Not where memory, the disk, a lock, an interrupt or an authorizer stopped it, or a defect of the extension.
     pub fn is_about_statement(&self) -> bool {
-        // A function that is denied has no code of its own.
-        matches!(self, Error::Sqlite { message, .. } if !message.contains("not authorized"))
+        matches!(self, Error::Sqlite { .. })
+            && !self.is_denied_function()
             && !matches!(
                 self.code() & 0xff,
                 code::INTERNAL
@@ -152,6 +165,14 @@ impl Error {
         Error::Sqlite {
             code: code::NOMEM,
             message: "out of memory".to_owned(),
+        }
+    }
+
+    /// Makes SQLite roll back the transaction, and is shown to nobody.
+    pub fn end_of_transaction() -> Error {
+        Error::Sqlite {
+            code: code::FULL,
+            message: "the transaction is to end".to_owned(),
         }
     }
 

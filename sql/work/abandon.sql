@@ -1,2 +1,3 @@
--- Deletes nothing, but looks at every row: SQLite asks between them whether it is interrupted.
-DELETE FROM main.crsql_master WHERE value IS NULL
+-- Nothing but an error inside a transaction. SQLite takes it for a statement that writes: where it is stopped before it finds
+-- that error, the whole transaction is rolled back.
+BEGIN IMMEDIATE

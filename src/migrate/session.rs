@@ -21,6 +21,7 @@ use crate::schema::registry::{RegisteredColumn, RegisteredTable, keep_former_nam
 use crate::schema::triggers::Phase;
 use crate::sql::{self, quoted};
 use crate::state::State;
+use crate::store::undo::{Savepoint, Undo};
 
 /// Opens a session on a replicated table. Sessions on one table nest.
 pub fn begin(state: &State, name: &str) -> Result<()> {
@@ -32,10 +33,18 @@ pub fn begin(state: &State, name: &str) -> Result<()> {
             sql::literal(name)
         )));
     };
-    state.store.connection.execute(sql::SESSION_BEGIN)?;
-    let opened = open(state, crr.id);
-    if opened.is_err() {
-        undo(state);
+    let connection = state.store.connection;
+    let was_autocommit = connection.is_autocommit();
+    let mut undo = Undo::new(connection, Savepoint::Session);
+    let begun = connection.execute(sql::SESSION_BEGIN);
+    // An interrupt may be told of when all is done. In a session, undoing might find the savepoint of that one.
+    let may_be_open = begun.is_ok() || was_autocommit;
+    let opened = begun.and_then(|()| open(state, crr.id));
+    if let Err(error) = &opened
+        && may_be_open
+    {
+        state.store.undo(&mut undo, error);
+        state.forget_tables();
     }
     opened.map_err(|error| error.during(format_args!("altering table {}", quoted(name))))
 }
@@ -69,12 +78,13 @@ pub fn commit(state: &State, name: &str) -> Result<()> {
             quoted(name)
         )));
     };
+    let mut undo = Undo::new(state.store.connection, Savepoint::Session);
     let ended = end(state, id, name)
         .and_then(|()| registration::remove_orphans(state, ""))
         .and_then(|()| parked::retry(state))
         .and_then(|()| release(state));
-    if ended.is_err() {
-        undo(state);
+    if let Err(error) = &ended {
+        state.store.undo(&mut undo, error);
     }
     state.forget_tables();
     ended.map_err(|error| error.during(format_args!("altering table {}", quoted(name))))
@@ -113,21 +123,11 @@ pub fn commit_all(state: &State) -> Result<()> {
 
 /// Closes the innermost session. Where it began a transaction this is the commit, which may fail.
 fn release(state: &State) -> Result<()> {
-    match state.store.connection.execute(sql::SESSION_RELEASE) {
+    match state.store.connection.execute(Savepoint::Session.release()) {
         // Gone already if the application released a savepoint around it.
         Err(error) if error.is_about_missing_savepoint() => Ok(()),
         released => released,
     }
-}
-
-/// Back to the beginning of the innermost session. Where that can't be, nothing of the transaction may stay.
-fn undo(state: &State) {
-    let connection = state.store.connection;
-    if connection.execute(sql::SESSION_UNDO).is_err() {
-        state.doom();
-    }
-    let _ = connection.execute(sql::SESSION_RELEASE);
-    state.forget_tables();
 }
 
 /// The table in a session, by its name now or at the beginning.

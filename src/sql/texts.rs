@@ -402,8 +402,12 @@ texts! {
     WORK_RELEASE = "work/release.sql";
     /// Undoes it.
     WORK_UNDO = "work/undo.sql";
-    /// Writes nothing, to be interrupted.
+    /// Does nothing, to be stopped.
     WORK_ABANDON = "work/abandon.sql";
+    /// Is under way while all statements are compiled anew.
+    WORK_SCAN = "work/scan.sql";
+    /// The same while the extension is being loaded.
+    WORK_SCAN_EARLY = "work/scan_early.sql";
     /// Starts a transaction of the extension's own.
     TRANSACTION_BEGIN = "work/transaction_begin.sql";
     /// Commits it.

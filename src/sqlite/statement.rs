@@ -86,6 +86,11 @@ impl Statement {
     /// Goes to the next row; false at the end, where the statement is reset. An error resets it too.
     pub fn step(&mut self) -> Result<bool> {
         memory::check()?;
+        self.step_at_any_rate()
+    }
+
+    /// As `step`, also where a value could not be read: for a statement that undoes.
+    pub fn step_at_any_rate(&mut self) -> Result<bool> {
         self.is_started = true;
         // SAFETY: the statement is live.
         match unsafe { call!(step(self.handle)) } {

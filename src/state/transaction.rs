@@ -379,9 +379,10 @@ impl State {
 
     /// Refuses a transaction that holds half-done work.
     pub fn check_doomed(&self) -> Result<()> {
-        match self.transaction.borrow().doomed_in {
-            Some(_) => Err(Error::Doomed),
-            None => Ok(()),
+        let is_doomed = self.transaction.borrow().doomed_in.is_some();
+        match is_doomed || self.store.is_half_done.get() {
+            true => Err(Error::Doomed),
+            false => Ok(()),
         }
     }
 
@@ -464,6 +465,7 @@ impl State {
         self.start_epoch();
         self.is_enlisted.set(true);
         self.store.appended.take();
+        self.store.is_half_done.set(false);
         *self.transaction.borrow_mut() = Transaction::default();
     }
 
@@ -492,6 +494,7 @@ impl State {
     fn on_end(&self) {
         self.start_epoch();
         self.is_enlisted.set(false);
+        self.store.is_half_done.set(false);
         self.distrust_layout();
         let ended = self.transaction.take();
         let mut tables = self.tables.borrow_mut();

@@ -56,9 +56,10 @@ impl Store {
     }
 
     fn create(&self, known: Option<&Identity>) -> Result<Identity> {
-        for text in sql::BOOTSTRAP {
-            self.connection.execute(text)?;
-        }
+        self.while_expiring(|| {
+            let mut texts = sql::BOOTSTRAP.iter();
+            texts.try_for_each(|text| self.connection.execute(text))
+        })?;
         let Identity { site, database } = match known {
             Some(known) => known.clone(),
             None => self.random()?,

@@ -386,8 +386,10 @@ impl Store {
                 self.append(&Run::new(run.site, run.table, at, run.stride, &key))?;
             }
         }
-        self.connection.execute(sql::LOG_INDEX_KEYS)?;
-        self.connection.execute(sql::LOG_INDEX_RUNS)
+        self.while_expiring(|| {
+            self.connection.execute(sql::LOG_INDEX_KEYS)?;
+            self.connection.execute(sql::LOG_INDEX_RUNS)
+        })
     }
 }
 

@@ -9,6 +9,7 @@ pub mod own_transaction;
 pub mod row_clock;
 pub mod row_finder;
 pub mod site;
+pub mod undo;
 
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::Result;
@@ -16,7 +17,8 @@ use crate::sql;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::{Connection, Statement};
 use log::Appended;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use undo::{Ending, Own, Savepoint, Undo};
 
 /// The internal tables of one connection.
 #[derive(Debug)]
@@ -25,7 +27,13 @@ pub struct Store {
     pub connection: Connection,
     /// What the open transaction put into the log
     pub appended: Cell<Appended>,
+    /// Whether the open transaction holds work that failed and could not be undone
+    pub is_half_done: Cell<bool>,
     statements: StatementCache,
+    /// Ends the open transaction where the extension began it
+    ending: RefCell<Option<Ending>>,
+    /// Whether it is to end now
+    is_ending: Cell<bool>,
     /// Whether the work runs inside a statement of the application that SQLite undoes whole
     is_within_statement: Cell<bool>,
 }
@@ -116,7 +124,10 @@ impl Store {
         Store {
             connection,
             appended: Cell::default(),
+            is_half_done: Cell::new(false),
             statements: StatementCache::default(),
+            ending: RefCell::default(),
+            is_ending: Cell::new(false),
             is_within_statement: Cell::new(false),
         }
     }
@@ -217,37 +228,25 @@ impl Store {
     }
 
     fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        // Compiled before the work: what interrupts the work would interrupt the compiler too.
-        let mut undo =
-            [sql::WORK_UNDO, sql::WORK_RELEASE].map(|text| self.connection.prepare(text));
-        let mut abandon = self.connection.prepare(sql::WORK_ABANDON);
-        let mut rollback = self.connection.prepare(sql::TRANSACTION_ROLLBACK);
-        let was_autocommit = self.connection.is_autocommit();
-        // Each of these may say that it was interrupted after it was done; then undoing says that there is
-        // no such savepoint, or finds it. What else is wrong with the first leaves no savepoint, and undoing would
-        // find that of the work in which this is nested.
+        let own = self.connection.is_autocommit().then(|| Own::new(self));
+        let mut undo = Undo::new(self.connection, Savepoint::Work);
+        // It may say that it was interrupted after it was done; then undoing says that there is no such savepoint, or
+        // finds it. What else is wrong with it leaves no savepoint, and undoing would find that of the work in which
+        // this is nested.
         let begun = self.connection.execute(sql::WORK_BEGIN);
         if begun.as_ref().is_err_and(|error| !error.is_interrupt()) {
             begun.clone()?;
         }
-        let outcome = begun
-            .and_then(|()| work())
-            .and_then(|done| self.connection.execute(sql::WORK_RELEASE).map(|()| done));
-        if outcome.is_err() {
-            let mut was_interrupted = false;
-            for undo in undo.iter_mut().flatten() {
-                was_interrupted |= undo.step().is_err_and(|error| error.is_interrupt());
+        let outcome = begun.and_then(|()| work()).and_then(|done| {
+            self.connection
+                .execute(Savepoint::Work.release())
+                .map(|()| done)
+        });
+        if let Err(error) = &outcome {
+            if own.is_some() {
+                self.end();
             }
-            if was_interrupted {
-                // A statement that writes, interrupted, makes SQLite roll back the whole transaction, as it
-                // does for an interrupted INSERT of the application.
-                let _ = abandon.as_mut().map(Statement::step);
-            }
-            if was_autocommit && !self.connection.is_autocommit() {
-                // The release was a commit. Where a lock was in the way of the first, it is in that of the second, and the
-                // application would go on in a transaction that it knows nothing of.
-                let _ = rollback.as_mut().map(Statement::step);
-            }
+            self.undo(&mut undo, error);
         }
         outcome
     }

@@ -1,48 +1,36 @@
 //! A transaction that the extension begins and ends itself, where the application has none.
 
+use super::Store;
+use super::undo::Own;
 use crate::error::Result;
 use crate::sql;
-use crate::sqlite::{Connection, Statement};
 
 /// A transaction; rolled back where it is dropped before its commit.
 #[derive(Debug)]
-pub struct OwnTransaction {
-    connection: Connection,
-    rollback: Statement,
-    abandon: Statement,
+pub struct OwnTransaction<'s> {
+    store: &'s Store,
+    _own: Own<'s>,
 }
 
-impl OwnTransaction {
+impl OwnTransaction<'_> {
     /// Begins one. It has no lock before its first write.
-    pub fn begin(connection: Connection) -> Result<OwnTransaction> {
-        // Compiled before the work: what interrupts the work would interrupt the compiler too.
+    pub fn begin(store: &Store) -> Result<OwnTransaction<'_>> {
         let transaction = OwnTransaction {
-            connection,
-            rollback: connection.prepare(sql::TRANSACTION_ROLLBACK)?,
-            abandon: connection.prepare(sql::WORK_ABANDON)?,
+            store,
+            _own: Own::new(store),
         };
-        connection.execute(sql::TRANSACTION_BEGIN)?;
+        store.connection.execute(sql::TRANSACTION_BEGIN)?;
         Ok(transaction)
     }
 
     /// Commits it; an error undoes it.
     pub fn commit(self) -> Result<()> {
-        self.connection.execute(sql::TRANSACTION_COMMIT)
+        self.store.connection.execute(sql::TRANSACTION_COMMIT)
     }
 }
 
-impl Drop for OwnTransaction {
+impl Drop for OwnTransaction<'_> {
     fn drop(&mut self) {
-        if self.connection.is_autocommit() {
-            return;
-        }
-        if self
-            .rollback
-            .step()
-            .is_err_and(|error| error.is_interrupt())
-        {
-            // A statement that writes, interrupted, makes SQLite roll back the whole transaction.
-            let _ = self.abandon.step();
-        }
+        self.store.end();
     }
 }

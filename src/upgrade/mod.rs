@@ -45,11 +45,16 @@ pub fn upgrade(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     let json = match state.store.foreign_layout()? {
         None => nothing_to_do(),
         Some(layout @ (Layout::Packed | Layout::Unknown(_))) => return Err(layout.refusal()),
-        Some(layout) => state
-            .store
-            .atomically(|| take_over(state, &layout))
-            .map_err(|error| error.during("upgrading this database, which stays as it was"))?
-            .json(),
+        Some(layout) => {
+            spool::drop_temporary(state.store.connection)?;
+            let report = state
+                .store
+                .atomically(|| take_over(state, &layout))
+                .map_err(|error| error.during("upgrading this database, which stays as it was"))?;
+            // The upgrade is done. What can't be dropped now goes with the connection, or before the next one.
+            let _ = spool::drop_temporary(state.store.connection);
+            report.json()
+        }
     };
     Ok(Value::Text(json.into_bytes()))
 }
@@ -99,9 +104,6 @@ fn take_over(state: &State, layout: &Layout) -> Result<Report> {
     let latest = move_clocks(state, &registered, latest, &mut report)?;
     report.db_version = latest.to_sql();
     store.set_setting(VERSION_FLOOR, ValueRef::Integer(latest.to_sql()))?;
-    if *layout == Layout::PerOrigin {
-        sites::forget_stamps(store)?;
-    }
     leftovers::remove(store.connection, &old)?;
     for table in &registered {
         registration::replace_triggers(state, &table.crr, Phase::Steady)?;
@@ -130,7 +132,7 @@ fn move_clocks(
     report: &mut Report,
 ) -> Result<DbVersion> {
     let store = &state.store;
-    let spool = Spool::new(store.connection)?;
+    let spool = Spool::new(store)?;
     let mut readers = Vec::with_capacity(tables.len());
     let mut records = Vec::with_capacity(tables.len());
     for table in tables {
@@ -168,7 +170,6 @@ fn move_clocks(
     for (table, (first, end)) in tables.iter().zip(records) {
         spool.store_records(&table.crr, first, end)?;
     }
-    spool.drop_tables()?;
     Ok(latest)
 }
 

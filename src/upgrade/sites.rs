@@ -1,6 +1,5 @@
 //! Taking over site ids, and the versions of other sites where the fork kept them.
 
-use super::spool::drop_temporary;
 use super::tables::{OldTable, greatest};
 use crate::crdt::change::{DbVersion, SITE_ID_BYTES_MAX, SiteOrdinal, VERSION_FOLLOWED_MAX};
 use crate::crdt::value::{Value, ValueRef};
@@ -24,7 +23,7 @@ pub fn take_over(store: &Store, layout: &Layout, tables: &[OldTable]) -> Result<
     }
     connection.execute(sql::BOOTSTRAP_SITE_ID)?;
     connection.execute(sql::UPGRADE_FORGET_SITES)?;
-    connection.execute(sql::BOOTSTRAP_SITE_ID_UNIQUE)?;
+    store.while_expiring(|| connection.execute(sql::BOOTSTRAP_SITE_ID_UNIQUE))?;
     if matches!(layout, Layout::InlineKeys { .. }) {
         return connection.execute(sql::UPGRADE_COPY_SITES);
     }
@@ -106,22 +105,18 @@ pub fn own_version(store: &Store, tables: &[OldTable]) -> Result<DbVersion> {
 /// Makes versions of this database, above `own`, of those of other sites. Gives how many they are.
 pub fn stamp_foreign_versions(store: &Store, tables: &[OldTable], own: DbVersion) -> Result<u64> {
     let connection = store.connection;
-    connection.execute(sql::UPGRADE_MAKE_FOREIGN_VERSIONS)?;
+    store.while_expiring(|| {
+        connection.execute(sql::UPGRADE_MAKE_FOREIGN_VERSIONS)?;
+        connection.execute(sql::UPGRADE_MAKE_STAMPS)
+    })?;
     for table in tables.iter().filter(|table| table.declared.is_some()) {
         connection.execute(&sql::fill(
             sql::UPGRADE_FOREIGN_VERSIONS,
             &[("clock", Part::Name(&table.clock))],
         ))?;
     }
-    connection.execute(sql::UPGRADE_MAKE_STAMPS)?;
     let stamped = connection
         .prepare(sql::UPGRADE_STAMPS)?
         .run([ValueRef::Integer(own.to_sql())])?;
-    drop_temporary(connection, "crsql_upgrade_versions")?;
     Ok(stamped as u64)
-}
-
-/// Drops what `stamp_foreign_versions` made.
-pub fn forget_stamps(store: &Store) -> Result<()> {
-    drop_temporary(store.connection, "crsql_upgrade_stamps")
 }

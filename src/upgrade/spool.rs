@@ -8,14 +8,25 @@ use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::sql::{self, Part};
 use crate::sqlite::{Connection, Statement};
+use crate::store::Store;
 use std::cell::{Cell, RefCell};
 
-/// The temporary tables, in the order of their making.
-const TABLES: [(&str, &str); 4] = [
-    ("crsql_upgrade_entries", sql::UPGRADE_MAKE_ENTRIES),
-    ("crsql_upgrade_moved", sql::UPGRADE_MAKE_MOVED),
-    ("crsql_upgrade_records", sql::UPGRADE_MAKE_RECORDS),
-    ("crsql_upgrade_keys", sql::UPGRADE_MAKE_KEYS),
+/// What makes the tables of the spool.
+const MAKE: [&str; 4] = [
+    sql::UPGRADE_MAKE_ENTRIES,
+    sql::UPGRADE_MAKE_MOVED,
+    sql::UPGRADE_MAKE_RECORDS,
+    sql::UPGRADE_MAKE_KEYS,
+];
+
+/// All temporary tables of an upgrade.
+const TABLES: [&str; 6] = [
+    "crsql_upgrade_entries",
+    "crsql_upgrade_moved",
+    "crsql_upgrade_records",
+    "crsql_upgrade_keys",
+    "crsql_upgrade_versions",
+    "crsql_upgrade_stamps",
 ];
 
 /// Where a clock record tells a position.
@@ -65,10 +76,12 @@ pub struct Spool {
 
 impl Spool {
     /// Makes the tables.
-    pub fn new(connection: Connection) -> Result<Spool> {
-        for (_, text) in TABLES {
-            connection.execute(text)?;
-        }
+    pub fn new(store: &Store) -> Result<Spool> {
+        let connection = store.connection;
+        store.while_expiring(|| {
+            let mut texts = MAKE.iter();
+            texts.try_for_each(|text| connection.execute(text))
+        })?;
         let prepare = |text| connection.prepare(text).map(RefCell::new);
         Ok(Spool {
             connection,
@@ -80,14 +93,6 @@ impl Spool {
             records: Cell::new(0),
             keys: Cell::new(0),
         })
-    }
-
-    /// Drops the tables.
-    pub fn drop_tables(self) -> Result<()> {
-        let Spool { connection, .. } = self;
-        TABLES
-            .iter()
-            .try_for_each(|(name, _)| drop_temporary(connection, name))
     }
 
     /// How many records there are; they are numbered from 0.
@@ -224,12 +229,13 @@ impl Spool {
     }
 }
 
-/// Drops a temporary table.
-pub fn drop_temporary(connection: Connection, name: &str) -> Result<()> {
-    connection.execute(&sql::fill(
-        sql::UPGRADE_DROP_TEMPORARY,
-        &[("table", Part::Name(name))],
-    ))
+/// Drops the temporary tables of an upgrade. In its transaction that would make SQLite compile those statements anew
+/// that could still undo it.
+pub fn drop_temporary(connection: Connection) -> Result<()> {
+    TABLES.iter().try_for_each(|name| {
+        let parts = [("table", Part::Name(name))];
+        connection.execute(&sql::fill(sql::UPGRADE_DROP_TEMPORARY, &parts))
+    })
 }
 
 fn write_entry(statement: &mut Statement, entry: &SpooledEntry) -> Result<()> {

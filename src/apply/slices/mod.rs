@@ -158,7 +158,7 @@ enum Next {
 /// A slice that is open. Dropped, it is rolled back: the fields go in this order.
 struct Slice<'s> {
     merging: Merging<'s>,
-    transaction: OwnTransaction,
+    transaction: OwnTransaction<'s>,
     since: Instant,
     /// Where its first transaction of the origin begins
     from: Place,
@@ -175,8 +175,8 @@ struct Slice<'s> {
 }
 
 /// A transaction that has the lock.
-struct Locked {
-    transaction: OwnTransaction,
+struct Locked<'s> {
+    transaction: OwnTransaction<'s>,
     since: Instant,
     /// Changes that won of what is merged before the rows
     won: i64,
@@ -361,17 +361,20 @@ impl<'s> Slices<'s> {
     }
 
     /// Takes the lock, and does what any merge begins with.
-    fn lock(&mut self) -> Result<Locked> {
+    fn lock(&mut self) -> Result<Locked<'s>> {
         if let Some(released) = self.released {
             std::thread::sleep(released.pause_left());
         }
         let state = self.state;
-        let transaction = OwnTransaction::begin(state.store.connection)?;
+        let transaction = OwnTransaction::begin(&state.store)?;
         state.enlist()?;
         let since = Instant::now();
         if self.off.is_some() && fires_others(state, &self.header)? {
             // The schema has just changed.
-            self.off = None;
+            state.store.while_expiring(|| {
+                self.off = None;
+                Ok(())
+            })?;
         }
         if state.is_parked_due()? {
             parked::replay(state)?;
@@ -434,7 +437,7 @@ impl<'s> Slices<'s> {
     }
 
     /// Commits a transaction, and notes when it let go of the lock.
-    fn commit(&mut self, transaction: OwnTransaction, since: Instant) -> Result<()> {
+    fn commit(&mut self, transaction: OwnTransaction<'_>, since: Instant) -> Result<()> {
         let before = self.state.committed_at();
         let outcome = transaction.commit();
         let committed = self.state.committed_at();

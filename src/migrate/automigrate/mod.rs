@@ -23,6 +23,7 @@ use crate::sqlite::Connection;
 use crate::sqlite::scratch::Scratch;
 use crate::sqlite::value::Arguments;
 use crate::state::State;
+use crate::store::Store;
 use compare::{Alteration, Kind, Object, Plan, Schema};
 use splitter::Statement;
 use std::rc::Rc;
@@ -72,7 +73,7 @@ fn migrate(state: &State, schema: &str, cleanup: &str) -> Result<()> {
             ));
         }
         carry_out(state, &compare::plan(&here, &wanted)?)?;
-        run_here(connection, &statements)
+        run_here(&state.store, &statements)
     });
     state.forget_tables();
     outcome.map_err(|error| match error {
@@ -229,9 +230,14 @@ fn alter(state: &State, alteration: &Alteration) -> Result<()> {
 }
 
 /// Runs the whole text: what is missing is made, what is there is left.
-fn run_here(connection: Connection, statements: &[Statement<'_>]) -> Result<()> {
+fn run_here(store: &Store, statements: &[Statement<'_>]) -> Result<()> {
     for (number, statement) in (1..).zip(statements) {
-        connection.execute(statement.text).map_err(|error| {
+        let run = || store.connection.execute(statement.text);
+        let outcome = match statement.is_index() {
+            true => store.while_expiring(run),
+            false => run(),
+        };
+        outcome.map_err(|error| {
             let error = failed(error, "schema text", number, statement);
             match (statement.is_repeatable(), error) {
                 (false, Error::Sqlite { code, message }) => Error::Sqlite {

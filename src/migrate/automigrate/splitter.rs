@@ -84,6 +84,12 @@ impl<'a> Statement<'a> {
             .any(|word| self.starts_with(word))
     }
 
+    /// Whether it makes an index.
+    pub fn is_index(&self) -> bool {
+        let mut words = self.tokens.iter().take(3);
+        self.starts_with("CREATE") && words.any(|word| word.is("INDEX"))
+    }
+
     /// Whether it can be run a second time.
     pub fn is_repeatable(&self) -> bool {
         !self.starts_with("CREATE") || self.tokens.iter().any(|token| token.is("EXISTS"))

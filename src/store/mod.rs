@@ -237,11 +237,14 @@ impl Store {
         if begun.as_ref().is_err_and(|error| !error.is_interrupt()) {
             begun.clone()?;
         }
-        let outcome = begun.and_then(|()| work()).and_then(|done| {
-            self.connection
-                .execute(Savepoint::Work.release())
-                .map(|()| done)
-        });
+        // Where the release of a savepoint is a commit and fails, SQLite leaves an empty transaction open.
+        let end = match own {
+            Some(_) => sql::TRANSACTION_COMMIT,
+            None => Savepoint::Work.release(),
+        };
+        let outcome = begun
+            .and_then(|()| work())
+            .and_then(|done| self.connection.execute(end).map(|()| done));
         if let Err(error) = &outcome {
             if own.is_some() {
                 self.end();

@@ -42,9 +42,6 @@ impl Fault for Calls {
         }
     }
 
-    fn lets_roll_back(&self) -> bool {
-        true
-    }
 }
 
 const fn once(ops: &'static [Op], failure: Failure) -> Calls {

@@ -87,10 +87,6 @@ pub trait Fault {
     fn disarm(&self, rig: &mut Rig) -> (u64, u64);
     /// Whether an error with this result code and text may come of it.
     fn may_give(&self, code: i32, text: &str) -> bool;
-    /// Whether a ROLLBACK is possible meanwhile. What also stops that may leave a transaction open, for the application to end.
-    fn lets_roll_back(&self) -> bool {
-        false
-    }
 }
 
 /// What came of the faults of one kind in one scenario.
@@ -291,9 +287,10 @@ pub fn attempt(reference: &Reference, mode: Mode, fault: &dyn Fault, n: Option<u
     let mut done = 0;
     for step in &reference.scenario.steps {
         outcome = step.run(&rig.connection);
-        if !(rig.connection.is_autocommit() || step.has_begin || step.parts.len() > 1) {
-            println!("LEFT OPEN {context}, step {done}: {outcome:?}");
-        }
+        assert!(
+            rig.connection.is_autocommit() || step.has_begin || step.parts.len() > 1,
+            "{context}, step {done}: a transaction is left open: {outcome:?}"
+        );
         if outcome.is_err() {
             break;
         }

@@ -58,6 +58,7 @@ mod code {
     pub(super) const CONSTRAINT_PRIMARYKEY: i32 = CONSTRAINT | 6 << 8;
     pub(super) const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | 8 << 8;
     pub(super) const CONSTRAINT_ROWID: i32 = CONSTRAINT | 10 << 8;
+    pub(super) const CONSTRAINT_DATATYPE: i32 = CONSTRAINT | 12 << 8;
     pub(super) const MISMATCH: i32 = 20;
     pub(super) const MISUSE: i32 = 21;
     pub(super) const AUTH: i32 = 23;
@@ -121,6 +122,7 @@ impl Error {
                 | code::CONSTRAINT_UNIQUE
                 | code::CONSTRAINT_CHECK
                 | code::CONSTRAINT_NOTNULL
+                | code::CONSTRAINT_DATATYPE
         )
     }
 

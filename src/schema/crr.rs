@@ -54,6 +54,8 @@ pub struct Crr {
     pub name: String,
     /// Whether rows are known by their rowid
     pub is_rowid_keyed: bool,
+    /// Whether it refuses values of other types
+    pub is_strict: bool,
     /// The names for the rowid, if the table has one beside its key
     pub rowid_names: Vec<&'static str>,
     /// The columns of the key, in the order of the PRIMARY KEY clause
@@ -216,6 +218,7 @@ impl Crr {
             id,
             name: declared.name.clone(),
             is_rowid_keyed: declared.is_rowid_keyed,
+            is_strict: declared.is_strict,
             rowid_names: declared.rowid_names.clone(),
             key_columns: key_columns.collect(),
             computed: declared.generated_names(),

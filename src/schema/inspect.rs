@@ -43,6 +43,8 @@ pub struct DeclaredTable {
     pub columns: Vec<DeclaredColumn>,
     /// Whether its primary key is the rowid
     pub is_rowid_keyed: bool,
+    /// Whether it is STRICT
+    pub is_strict: bool,
     /// The names for the rowid of a table that has one beside its key
     pub rowid_names: Vec<&'static str>,
     /// The key's index, if it has one
@@ -125,6 +127,7 @@ impl DeclaredTable {
             name,
             columns,
             is_rowid_keyed,
+            is_strict,
             key_index,
         }))
     }

@@ -277,6 +277,103 @@ fn meet_in_all_ways(obstacles: &[Obstacle]) {
     }
 }
 
+/// The rows of a changeset that are refused, among many that are not. What they were by is the same to the sender.
+const REFUSED_IN_BULK: [i64; 5] = [1, 2, 150, 151, 300];
+
+/// The sender's table and the receiver's, which takes no text in `c`, and what its error says.
+const TABLES_IN_BULK: [(&str, &str, &str); 4] = [
+    (
+        PLAIN,
+        "CREATE TABLE t(k INTEGER PRIMARY KEY, a ANY, b ANY, c INT) STRICT",
+        "cannot store TEXT value in INT column t.c",
+    ),
+    (
+        "CREATE TABLE t(k PRIMARY KEY NOT NULL, a, b, c)",
+        "CREATE TABLE t(k ANY PRIMARY KEY NOT NULL, a ANY, b ANY, c INT) STRICT, WITHOUT ROWID",
+        "cannot store TEXT value in INT column t.c",
+    ),
+    (
+        PLAIN,
+        "CREATE TABLE t(k INTEGER PRIMARY KEY, a, b, c CHECK (typeof(c) <> 'text'))",
+        "CHECK constraint failed",
+    ),
+    (
+        PLAIN,
+        "CREATE TABLE t(k INTEGER PRIMARY KEY, a ANY, b ANY, c INT NOT NULL ON CONFLICT IGNORE DEFAULT 3) STRICT",
+        "cannot store TEXT value in INT column t.c",
+    ),
+];
+
+/// A database that wrote 300 rows, some of which the other one can't take.
+fn bulk(table: &str) -> Connection {
+    let origin = replica(table);
+    create_crr(
+        &origin,
+        "own",
+        "CREATE TABLE own(k INTEGER PRIMARY KEY, a)",
+    );
+    exec(
+        &origin,
+        "WITH n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 300)
+         INSERT INTO t SELECT k, k, k, iif(k IN (1, 2, 150, 151, 300), 'text', k) FROM n",
+    );
+    origin
+}
+
+/// A STRICT table ends a statement of many rows by its type error with some of them in, and says that none is. What was
+/// refused was not looked up then: it may be there, and win.
+#[test]
+fn refused_rows_among_others_that_lose_are_passed_over() {
+    let here_first = [
+        "INSERT INTO t VALUES (?1, 0, 0, 0); UPDATE t SET a = 1, b = 1, c = 1 WHERE k = ?1; \
+         UPDATE t SET a = -2, b = -2, c = -2 WHERE k = ?1",
+        "INSERT INTO t VALUES (?1, 0, 0, 0); DELETE FROM t WHERE k = ?1",
+    ];
+    for (there, table, _) in TABLES_IN_BULK {
+        for way in WAYS {
+            for first in here_first {
+                let context = format!("{table} by {way:?}, {first}");
+                let (origin, here) = (bulk(there), replica(table));
+                create_crr(&here, "own", "CREATE TABLE own(k INTEGER PRIMARY KEY, a)");
+                for k in REFUSED_IN_BULK {
+                    exec(&here, &first.replace("?1", &k.to_string()));
+                }
+                give(&here, way, &origin, 0).unwrap_or_else(|error| panic!("{context}: {error}"));
+                let fitting = count(&here, "t WHERE c = k AND a = k");
+                assert_eq!(fitting, 295, "{context}");
+                assert_sound(&here, &context);
+                merge(&origin, &changes(&here, 0));
+                assert_same(&origin, &here, &["t", "own"], &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn refused_rows_among_others_refuse_the_whole() {
+    for (there, table, text) in TABLES_IN_BULK {
+        for way in WAYS {
+            let context = format!("{table} by {way:?}");
+            let (origin, here) = (bulk(there), replica(table));
+            create_crr(&here, "own", "CREATE TABLE own(k INTEGER PRIMARY KEY, a)");
+            let error = give(&here, way, &origin, 0).expect_err(&context);
+            let found = text_of(&error);
+            assert!(found.contains(text), "{context}: {found}");
+            assert!(here.is_autocommit(), "{context}");
+            if way != Way::Rows {
+                assert_eq!(count(&here, "t"), 0, "{context}");
+                assert_eq!(changes(&here, 0).len(), 0, "{context}");
+            }
+            assert_sound(&here, &context);
+            exec(&origin, "UPDATE t SET c = k");
+            give(&here, way, &origin, 0).unwrap_or_else(|error| panic!("{context}: {error}"));
+            merge(&origin, &changes(&here, 0));
+            assert_same(&origin, &here, &["t", "own"], &context);
+            assert_sound(&here, &context);
+        }
+    }
+}
+
 #[test]
 fn constraints_of_the_table() {
     meet_in_all_ways(&constraints());

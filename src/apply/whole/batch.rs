@@ -95,7 +95,12 @@ fn insert_sql(crr: &Crr, rows: usize) -> String {
     let width = crr.key_columns.len() + crr.columns.len();
     let row = |row: usize| format!("({})", sql::parameters(1 + row * width, width));
     let rows = sql::join(", ", (0..rows).map(row));
-    let parts = [("columns", Part::Sql(&columns)), ("rows", Part::Sql(&rows))];
+    let refusal = if crr.is_strict { "ABORT" } else { "FAIL" };
+    let parts = [
+        ("refusal", Part::Sql(refusal)),
+        ("columns", Part::Sql(&columns)),
+        ("rows", Part::Sql(&rows)),
+    ];
     crr.row_sql(sql::ROW_INSERT_BATCH, &parts)
 }
 
@@ -220,8 +225,8 @@ impl Merging<'_> {
         });
         let inserted = match insert.run(values) {
             Ok(changed) => changed,
-            // A row that is refused ends the statement by its OR FAIL, so that the count is that of the rows that are in. It
-            // may be there, and what came may lose to it.
+            // A row that is refused ends the statement, and the count is that of the rows that are in. It may be there, and
+            // what came may lose to it.
             Err(error) if error.is_refused_row() => {
                 target.expects_new = false;
                 connection.changes()

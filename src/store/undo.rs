@@ -125,9 +125,7 @@ impl Undo {
     fn run(&mut self) -> bool {
         let is_undone = self.savepoint.as_mut().is_some_and(|[undo, release]| {
             // Where an interrupt was told of when all was done, there is nothing left to do for the second.
-            let undone = undo
-                .step_at_any_rate()
-                .or_else(|_| undo.step_at_any_rate());
+            let undone = undo.step_at_any_rate().or_else(|_| undo.step_at_any_rate());
             match undone {
                 Ok(_) => {
                     let _ = release.step_at_any_rate();

@@ -41,7 +41,6 @@ impl Fault for Calls {
             _ => [ffi::SQLITE_IOERR, ffi::SQLITE_CANTOPEN].contains(&class),
         }
     }
-
 }
 
 const fn once(ops: &'static [Op], failure: Failure) -> Calls {

@@ -94,7 +94,9 @@ fn merge_held(
         Ok(_) if held.is_presumed_new => look_up_and_merge(state, incoming, held.key, epoch),
         Ok(applied) => finish(state, incoming, held, epoch, Ok(applied)),
         // What the table refuses may be of a row that is there, and lose to it.
-        Err(error) if held.is_presumed_new => match error.is_about_statement() {
+        Err(error) if held.is_presumed_new => match error.is_about_statement()
+            && state.epoch() == epoch
+        {
             true => look_up_and_merge(state, incoming, held.key, epoch),
             false => Err(error),
         },

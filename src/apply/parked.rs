@@ -126,6 +126,9 @@ fn replay_table(state: &State, table: &str) -> Result<()> {
     let mut remove = connection.prepare(sql::PARKED_REMOVE)?;
     let mut refuse = connection.prepare(sql::PARKED_REFUSE)?;
     let mut place = (Vec::new(), Vec::new());
+    // From here on the end of the transaction is noticed.
+    state.enlist()?;
+    let epoch = state.epoch();
     loop {
         let after = [
             ValueRef::Text(table.as_bytes()),
@@ -147,6 +150,8 @@ fn replay_table(state: &State, table: &str) -> Result<()> {
             Ok(Received::UnknownTable(_) | Received::UnknownColumn(..)) => {}
             Ok(Received::Change(change)) => match apply_change(state, &change) {
                 Ok(_) => drop(remove.run(name)?),
+                // A trigger of the application rolled back, with RAISE(ROLLBACK), what the note would be part of.
+                Err(error) if state.epoch() != epoch => return Err(error),
                 Err(error) => note_refusal(&mut refuse, name, error)?,
             },
             Err(error) => note_refusal(&mut refuse, name, error)?,

@@ -395,6 +395,86 @@ fn triggers_that_raise() {
     meet_in_all_ways(&triggers());
 }
 
+/// A row that was refused was looked up, as it may be there and win. Where a trigger had refused it with RAISE(ROLLBACK),
+/// there was no transaction any more: the rows that followed were written without clocks, and that of the application was
+/// gone without an error.
+#[test]
+fn a_trigger_that_rolls_back_ends_the_merge() {
+    for way in WAYS {
+        for is_explicit in [false, true] {
+            let context = format!("{way:?}, explicit {is_explicit}");
+            let (origin, here) = (replica(PLAIN), replica(PLAIN));
+            for side in [&origin, &here] {
+                create_crr(side, "own", "CREATE TABLE own(k INTEGER PRIMARY KEY, a)");
+            }
+            exec(
+                &origin,
+                "INSERT INTO t VALUES (1, 'one', 1, 1), (2, 'bad', 2, 2), (3, 'three', 3, 3), (4, 'four', 4, 4)",
+            );
+            exec(
+                &here,
+                "INSERT INTO t VALUES (2, 'zzz', 9, 9);
+                 CREATE TRIGGER guard BEFORE INSERT ON t WHEN new.a = 'bad' BEGIN SELECT RAISE(ROLLBACK, 'no'); END",
+            );
+            if is_explicit {
+                exec(&here, "BEGIN; INSERT INTO own(a) VALUES ('earlier')");
+            }
+            let outcome = give(&here, way, &origin, 0);
+            assert_eq!(
+                outcome.is_ok(),
+                !here.is_autocommit() || !is_explicit && count(&here, "t") == 4,
+                "{context}: {outcome:?}"
+            );
+            if let Err(error) = &outcome {
+                let found = text_of(error);
+                assert!(found.contains(": no"), "{context}: {found}");
+            }
+            if !here.is_autocommit() {
+                exec(&here, "COMMIT");
+                assert_eq!(count(&here, "own"), 1, "{context}");
+            }
+            assert_sound(&here, &context);
+            exec(&here, "DROP TRIGGER guard");
+            give(&here, way, &origin, 0).unwrap_or_else(|error| panic!("{context}: {error}"));
+            merge(&origin, &changes(&here, 0));
+            assert_same(&origin, &here, &["t", "own"], &context);
+        }
+    }
+}
+
+/// A change that waited for its column was refused by RAISE(ROLLBACK), which was noted as a refusal among others: the
+/// transaction of the application was gone, and its merge succeeded.
+#[test]
+fn a_trigger_that_rolls_back_ends_the_merge_of_what_waited() {
+    let (origin, here) = (replica(PLAIN), replica(PLAIN));
+    for side in [&origin, &here] {
+        create_crr(side, "own", "CREATE TABLE own(k INTEGER PRIMARY KEY, a)");
+    }
+    exec(
+        &origin,
+        "INSERT INTO t(k) VALUES (1), (2), (3); ALTER TABLE t ADD COLUMN d;
+         UPDATE t SET d = 'fine' WHERE k = 1; UPDATE t SET d = 'bad' WHERE k = 2; UPDATE t SET d = 'fine' WHERE k = 3",
+    );
+    merge(&here, &changes(&origin, 0));
+    let since = one(&origin, "SELECT crsql_db_version()");
+    exec(&origin, "UPDATE t SET a = 'later'");
+    exec(
+        &here,
+        "ALTER TABLE t ADD COLUMN d;
+         CREATE TRIGGER guard BEFORE UPDATE ON t WHEN new.d = 'bad' BEGIN SELECT RAISE(ROLLBACK, 'no'); END;
+         BEGIN; INSERT INTO own(a) VALUES ('earlier')",
+    );
+    let error = give(&here, Way::Statement, &origin, since).expect_err("the trigger's error");
+    assert!(text_of(&error).contains(": no"), "{error}");
+    assert!(here.is_autocommit());
+    assert_eq!(count(&here, "own") + count(&here, "t WHERE a = 'later'"), 0);
+    assert_sound(&here, "what waited");
+    exec(&here, "DROP TRIGGER guard");
+    give(&here, Way::Statement, &origin, since).expect("a merge without the trigger");
+    merge(&origin, &changes(&here, 0));
+    assert_same(&origin, &here, &["t", "own"], "what waited");
+}
+
 /// An AFTER trigger that raises IGNORE or FAIL keeps the row and skips the triggers behind it. Those made last
 /// run first, so it must be older than ours: made before the table is replicated, or in a session.
 #[test]

@@ -1,7 +1,9 @@
 //! Faults that once did harm, each with its story.
 
 use super::allocator;
+use super::authorizer::Denial;
 use super::disk::{CHANGES, Failure, Op};
+use super::interrupt::Interrupt;
 use super::io::Calls;
 use super::memory::Memory;
 use super::reads::{QUERIES, answer, answer_of};
@@ -206,4 +208,44 @@ fn savepoints_without_memory() {
         .map(|n| go_on_regardless(reference, MODES[1], &fault, n).errors)
         .sum();
     assert!(errors > 30, "{errors}");
+}
+
+/// The statements that go back to a savepoint are compiled before the work. An index makes SQLite compile them anew, and an
+/// authorizer that goes on denying stops that: the application could commit half of a call that had failed.
+#[test]
+fn half_of_a_failed_call_is_not_committed() {
+    let prepare = |connection: &Connection| {
+        exec(
+            connection,
+            "BEGIN; INSERT INTO t(k, b) VALUES (60, 'of the application')",
+        );
+    };
+    let refused = std::cell::Cell::new(0);
+    let look = |connection: &Connection, is_ok: bool| {
+        let is_open = !connection.is_autocommit();
+        assert!(is_open || !is_ok);
+        let outcome = connection.execute_batch("COMMIT");
+        if is_open && let Err(error) = &outcome {
+            assert!(error.to_string().contains("ROLLBACK"), "{error}");
+            refused.set(refused.get() + 1);
+        }
+        assert!(connection.is_autocommit(), "{outcome:?}");
+        let count = |of: &str| one::<i64>(connection, &format!("SELECT count(*) FROM {of}"));
+        assert_eq!(count("t WHERE k = 60") == 1, outcome.is_ok());
+        let indexes = count("sqlite_schema WHERE name GLOB 'crsql_log_*'");
+        let settings = count("crsql_master WHERE key = 'config.merge-equal-values'");
+        assert_eq!((indexes, settings), if is_ok { (2, 1) } else { (0, 0) });
+        check_whole(connection, "after half of a call");
+    };
+    let work = "SELECT crsql_config_set('merge-equal-values', 1)";
+    let lasting: [(&dyn Fault, usize); 3] = [
+        (&Denial::new(true), 1),
+        (&Interrupt::new(true), 3),
+        (&Memory { is_lasting: true }, 13),
+    ];
+    for (fault, step) in lasting {
+        let errors = each(fault, step, &prepare, work, &look);
+        assert!(errors > 10, "{}: {errors}", fault.name());
+    }
+    assert!(refused.get() > 0);
 }

@@ -94,12 +94,12 @@ fn merge_held(
         Ok(_) if held.is_presumed_new => look_up_and_merge(state, incoming, held.key, epoch),
         Ok(applied) => finish(state, incoming, held, epoch, Ok(applied)),
         // What the table refuses may be of a row that is there, and lose to it.
-        Err(error) if held.is_presumed_new => match error.is_about_statement()
-            && state.epoch() == epoch
-        {
-            true => look_up_and_merge(state, incoming, held.key, epoch),
-            false => Err(error),
-        },
+        Err(error) if held.is_presumed_new => {
+            match error.is_about_statement() && state.epoch() == epoch {
+                true => look_up_and_merge(state, incoming, held.key, epoch),
+                false => Err(error),
+            }
+        }
         // RAISE(FAIL) in an AFTER trigger ends the statement and leaves the row as it was written.
         Err(error) if error.is_constraint() && state.store.connection.changes() > 0 => {
             let outcome = merge(state, incoming, &mut held, Table::IsWritten);

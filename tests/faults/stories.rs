@@ -234,7 +234,13 @@ fn half_of_a_failed_call_is_not_committed() {
         assert_eq!(count("t WHERE k = 60") == 1, outcome.is_ok());
         let indexes = count("sqlite_schema WHERE name GLOB 'crsql_log_*'");
         let settings = count("crsql_master WHERE key = 'config.merge-equal-values'");
-        assert_eq!((indexes, settings), if is_ok { (2, 1) } else { (0, 0) });
+        // An interrupt may be told of when all is done.
+        let is_done = (indexes, settings) == (2, 1);
+        assert!(is_done || !is_ok, "{indexes}, {settings}");
+        assert!(
+            is_done || (indexes, settings) == (0, 0),
+            "{indexes}, {settings}"
+        );
         check_whole(connection, "after half of a call");
     };
     let work = "SELECT crsql_config_set('merge-equal-values', 1)";

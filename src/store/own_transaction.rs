@@ -32,5 +32,8 @@ impl OwnTransaction<'_> {
 impl Drop for OwnTransaction<'_> {
     fn drop(&mut self) {
         self.store.end();
+        if !self.store.connection.is_autocommit() {
+            self.store.is_half_done.set(true);
+        }
     }
 }

@@ -119,6 +119,41 @@ fn adding_a_column_writes_nothing_for_the_rows() {
     assert_eq!(size()[1], 1);
 }
 
+/// A COMMIT makes triggers anew that name too few columns. Where a reader kept it out, and the application went back to a
+/// savepoint, that was undone, and the next COMMIT took it for done: an UPDATE recorded a column that it had not written.
+#[test]
+fn triggers_are_made_anew_by_the_commit_that_succeeds() {
+    let directory = scratch_dir();
+    let path = directory.join("kept_out.db");
+    let connection = open(&path);
+    create_crr(&connection, "t", SHAPES[0]);
+    let reader = Connection::open(&path).expect("a second connection");
+    exec(
+        &connection,
+        "PRAGMA busy_timeout = 0; INSERT INTO t VALUES (1, 'a1');
+         BEGIN; ALTER TABLE t ADD COLUMN b DEFAULT 1; INSERT INTO t(k, a) VALUES (2, 'a2');
+         SAVEPOINT s; INSERT INTO t(k, a) VALUES (3, 'a3')",
+    );
+    exec(&reader, "BEGIN; SELECT count(*) FROM t");
+    let error = connection
+        .execute_batch("COMMIT")
+        .expect_err("a reader is in the way");
+    assert_eq!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy)
+    );
+    exec(&connection, "ROLLBACK TO s");
+    exec(&reader, "COMMIT");
+    exec(&connection, "COMMIT");
+    exec(&connection, "UPDATE t SET a = 'later'");
+    let versions = rows(
+        &connection,
+        "SELECT col_version FROM crsql_changes WHERE cid = 'b'",
+    );
+    assert_eq!(versions, [[rusqlite::types::Value::Integer(1)]]);
+    drop(check_partial(&connection, &["t"]));
+}
+
 #[test]
 fn every_connection_notices_what_another_altered() {
     let directory = scratch_dir();

@@ -34,7 +34,7 @@ pub fn as_table(state: &State, name: &str) -> Result<()> {
 /// Makes what names all columns of the open transaction's altered tables anew. For the end of the transaction:
 /// no statement that runs these triggers may be under way.
 pub fn refresh_triggers(state: &State) -> Result<()> {
-    for id in state.take_stale_tables() {
+    for id in state.stale_tables() {
         registration::make_triggers(state, id)?;
         if let Some(crr) = state.table(id)?
             && crr.sessions == 0

@@ -139,8 +139,9 @@ impl State {
         Ok(found.unwrap_or_default())
     }
 
-    /// The tables whose triggers are to be made anew before the commit.
-    pub fn take_stale_tables(&self) -> Vec<TableId> {
-        std::mem::take(&mut self.transaction.borrow_mut().stale_tables)
+    /// The tables whose triggers are to be made anew before the commit. They stay so until it is done: where a lock was in
+    /// its way, the application may go back to a savepoint, and commit then.
+    pub fn stale_tables(&self) -> Vec<TableId> {
+        self.transaction.borrow().stale_tables.clone()
     }
 }

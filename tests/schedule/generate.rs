@@ -15,12 +15,23 @@ use super::values;
 
 const STEPS_MAX: usize = 45;
 
+/// What a schedule does more often than others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    None,
+    /// Cells take few values, and replicas merge equal ones.
+    EqualValues,
+    /// The name of a column that is dropped is given to another one, and replicas are long at different schemas.
+    NamesGivenAgain,
+}
+
 /// Decides what replicas do.
 pub struct Generator {
     pub random: Random,
     /// The tables in use, with all columns that they ever have.
     tables: Vec<Table>,
     has_migrations: bool,
+    habit: Habit,
     replicas: usize,
     /// May a replica read from another one directly?
     has_deliveries: bool,
@@ -43,7 +54,8 @@ pub fn plan_of(mut random: Random, seed: u64, tables: &[Table]) -> Plan {
     let storages = (0..replicas).map(|_| random.weighted(&storages)).collect();
     let length_max = (5 + seed as usize / 8).min(STEPS_MAX);
     let length_range = (3.max(length_max / 3), length_max);
-    let (mut plan, mut generator, length) = world(seed, random, tables, storages, length_range);
+    let (mut plan, mut generator, length) =
+        world(seed, random, tables, Habit::None, storages, length_range);
     generator.has_deliveries = true;
     plan.steps = (0..length).map(|_| generator.step()).collect();
     plan
@@ -54,11 +66,15 @@ pub fn world(
     seed: u64,
     mut random: Random,
     tables: &[Table],
+    habit: Habit,
     storages: Vec<Storage>,
     length_range: (usize, usize),
 ) -> (Plan, Generator, usize) {
+    let fitting: Vec<usize> = (0..tables.len())
+        .filter(|place| is_fitting(&tables[*place], habit))
+        .collect();
     let mut shapes: Vec<usize> = (0..random.weighted(&[(60, 1), (30, 2), (10, 3)]))
-        .map(|_| random.below(tables.len()))
+        .map(|_| fitting[random.below(fitting.len())])
         .collect();
     shapes.sort_unstable();
     shapes.dedup();
@@ -66,9 +82,9 @@ pub fn world(
         .iter()
         .map(|shape| pools(&mut random, &tables[*shape]))
         .collect();
-    let (created_later, migrations) = migrations(&mut random, &shapes, tables);
+    let (created_later, migrations) = migrations(&mut random, &shapes, tables, habit);
     let length = random.between(length_range.0, length_range.1);
-    let merge_equal_values = random.percent(15);
+    let merge_equal_values = random.percent(15) || habit == Habit::EqualValues;
     let recursive_triggers = random.percent(15);
     let finish = random.weighted(&[
         (35, Finish::Pulls),
@@ -79,6 +95,7 @@ pub fn world(
         random,
         tables: migrations.tables,
         has_migrations: !migrations.list.is_empty(),
+        habit,
         replicas: storages.len(),
         has_deliveries: false,
         pools,
@@ -97,9 +114,36 @@ pub fn world(
     (plan, generator, length)
 }
 
+/// Is a table of use to a schedule of this habit?
+fn is_fitting(table: &Table, habit: Habit) -> bool {
+    let is_free = |column: &&usize| table.columns[**column].rule == Rule::Any;
+    // Wide ones cost much and show nothing more.
+    let cells = 2..10;
+    let is_named_again =
+        cells.contains(&table.cells.len()) && table.cells.iter().filter(is_free).count() > 1;
+    match habit {
+        Habit::None => true,
+        Habit::EqualValues => cells.contains(&table.cells.len()),
+        Habit::NamesGivenAgain => is_named_again,
+    }
+}
+
 /// Which of the tables are created later, and what happens to them all. Two schedules of five leave the schema alone.
-fn migrations(random: &mut Random, shapes: &[usize], all: &[Table]) -> (Vec<usize>, Migrations) {
+fn migrations(
+    random: &mut Random,
+    shapes: &[usize],
+    all: &[Table],
+    habit: Habit,
+) -> (Vec<usize>, Migrations) {
     let mut tables: Vec<Table> = shapes.iter().map(|shape| all[*shape].clone()).collect();
+    if habit != Habit::None {
+        let count = random.between(4, 10);
+        let give_again = habit == Habit::NamesGivenAgain;
+        return (
+            Vec::new(),
+            migrations::few(random, tables, count, give_again),
+        );
+    }
     if random.percent(40) {
         let list = Vec::new();
         return (Vec::new(), Migrations { list, tables });
@@ -157,6 +201,22 @@ impl Generator {
         }
     }
 
+    /// A replica does its next migration, and writes at the schema that it has then.
+    pub fn migration(&mut self, replica: usize) -> Step {
+        let migrating = Migrating {
+            is_session: self.random.percent(50),
+            before: Vec::new(),
+            after: (0..4).map(|_| self.statement()).collect(),
+            end: End::Alter { by_old_name: false },
+        };
+        Step::Work {
+            replica,
+            connection: 0,
+            transaction: None,
+            actions: vec![Action::Migrate(migrating)],
+        }
+    }
+
     /// What waits for a plain change of the schema is merged, which is undone, and merged again.
     fn replay_twice(&mut self) -> Vec<Action> {
         let migrating = Migrating {
@@ -186,7 +246,8 @@ impl Generator {
     }
 
     fn action(&mut self, replica: usize, is_in_transaction: bool) -> Action {
-        if self.has_migrations && self.random.percent(20) {
+        let percent = if self.habit == Habit::None { 20 } else { 4 };
+        if self.has_migrations && self.random.percent(percent) {
             return Action::Migrate(self.migrating());
         }
         match self.random.below(if is_in_transaction { 100 } else { 70 }) {
@@ -417,6 +478,9 @@ impl Generator {
         let table = &self.tables[chosen];
         match table.key.iter().position(|key| *key == column) {
             Some(position) => self.key_value(chosen, position),
+            None if self.habit == Habit::EqualValues => {
+                values::one_of_few(&mut self.random, &table.columns[column])
+            }
             None => values::cell(&mut self.random, &table.columns[column]),
         }
     }

@@ -19,7 +19,7 @@ met! {
     RowsArrived, ChangesetArrived, AppliedInSlices, EmptyChangesetArrived, StreamArrived, PartKept, PartsApplied, PartsEndedBySuccessor,
     StreamContinuedInsideTransaction, ConversationBegun, ConversationEnded, ConversationRestarted, RowsInConversation,
     MessageLost, ConnectionBroken, MessageRepeated, MessageLate, ReorderedOnTheWay, MergeRolledBack, MergeBesideWrite, CursorNotMoved,
-    CursorMoved, AnswerForFormerSite, Pushed, Acknowledged, OnlyOfPeerFleet, MeshFleet, HubFleet, ChainFleet,
+    CursorMoved, AnswerForFormerSite, Pushed, Acknowledged, OnlyOfPeerFleet, WithOwnChangesFleet, MeshFleet, HubFleet, ChainFleet,
     LinksCut, PeerAway, PeerReturned, MessageCutOff, MessageKeptForLater, Crashed, CrashedInTransaction, CrashedWithWriteAheadLog, CrashedWithJournal,
     BackedUp, Restored, RestoredWithWritesLost, CopiedBytes, CopiedByVacuum, IdentityReset, IdentityShared, SharedIdentityReported,
     SharedIdentityReset, SchemaBehindRestored, DigestCompared, DigestsDiffer, SeenAlike, Settled, SettledByPulls,

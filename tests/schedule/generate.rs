@@ -4,7 +4,7 @@ use crate::model::statement::{Assign, OnConflict, Statement, Targets};
 use crate::model::table::Table;
 use crate::model::value::{Rule, Value};
 
-use super::migrations::{self, Migrations};
+use super::habit::Habit;
 use super::plan::{
     Action, Bounds, Delivery, End, Finish, Flaw, Form, Migrating, Order, Plan, Selection, Step,
     Storage,
@@ -14,16 +14,6 @@ use super::run::MERGE_OWN_CHANGES;
 use super::values;
 
 const STEPS_MAX: usize = 45;
-
-/// What a schedule does more often than others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Habit {
-    None,
-    /// Cells take few values, and replicas merge equal ones.
-    EqualValues,
-    /// The name of a column that is dropped is given to another one, and replicas are long at different schemas.
-    NamesGivenAgain,
-}
 
 /// Decides what replicas do.
 pub struct Generator {
@@ -71,7 +61,7 @@ pub fn world(
     length_range: (usize, usize),
 ) -> (Plan, Generator, usize) {
     let fitting: Vec<usize> = (0..tables.len())
-        .filter(|place| is_fitting(&tables[*place], habit))
+        .filter(|place| habit.fits(&tables[*place]))
         .collect();
     let mut shapes: Vec<usize> = (0..random.weighted(&[(60, 1), (30, 2), (10, 3)]))
         .map(|_| fitting[random.below(fitting.len())])
@@ -82,7 +72,7 @@ pub fn world(
         .iter()
         .map(|shape| pools(&mut random, &tables[*shape]))
         .collect();
-    let (created_later, migrations) = migrations(&mut random, &shapes, tables, habit);
+    let (created_later, migrations) = habit.migrations(&mut random, &shapes, tables);
     let length = random.between(length_range.0, length_range.1);
     let merge_equal_values = random.percent(15) || habit == Habit::EqualValues;
     let recursive_triggers = random.percent(15);
@@ -112,50 +102,6 @@ pub fn world(
         finish,
     };
     (plan, generator, length)
-}
-
-/// Is a table of use to a schedule of this habit?
-fn is_fitting(table: &Table, habit: Habit) -> bool {
-    let is_free = |column: &&usize| table.columns[**column].rule == Rule::Any;
-    // Wide ones cost much and show nothing more.
-    let cells = 2..10;
-    let is_named_again =
-        cells.contains(&table.cells.len()) && table.cells.iter().filter(is_free).count() > 1;
-    match habit {
-        Habit::None => true,
-        Habit::EqualValues => cells.contains(&table.cells.len()),
-        Habit::NamesGivenAgain => is_named_again,
-    }
-}
-
-/// Which of the tables are created later, and what happens to them all. Two schedules of five leave the schema alone.
-fn migrations(
-    random: &mut Random,
-    shapes: &[usize],
-    all: &[Table],
-    habit: Habit,
-) -> (Vec<usize>, Migrations) {
-    let mut tables: Vec<Table> = shapes.iter().map(|shape| all[*shape].clone()).collect();
-    if habit != Habit::None {
-        let count = random.between(4, 10);
-        let give_again = habit == Habit::NamesGivenAgain;
-        return (
-            Vec::new(),
-            migrations::few(random, tables, count, give_again),
-        );
-    }
-    if random.percent(40) {
-        let list = Vec::new();
-        return (Vec::new(), Migrations { list, tables });
-    }
-    let later = (0..tables.len())
-        .filter(|_| random.percent(30))
-        .collect::<Vec<_>>();
-    for place in &later {
-        tables[*place].is_here = false;
-    }
-    let count = random.between(1, 8);
-    (later, migrations::list(random, tables, count))
 }
 
 fn pools(random: &mut Random, table: &Table) -> Vec<Vec<Value>> {
@@ -246,8 +192,7 @@ impl Generator {
     }
 
     fn action(&mut self, replica: usize, is_in_transaction: bool) -> Action {
-        let percent = if self.habit == Habit::None { 20 } else { 4 };
-        if self.has_migrations && self.random.percent(percent) {
+        if self.has_migrations && self.random.percent(self.habit.percent_migrating()) {
             return Action::Migrate(self.migrating());
         }
         match self.random.below(if is_in_transaction { 100 } else { 70 }) {

@@ -29,7 +29,7 @@ pub fn few(random: &mut Random, tables: Vec<Table>, count: usize, give_again: bo
     for _ in 0..count {
         let place = generator.random.below(generator.tables.len());
         let steps = match generator.random.below(10) {
-            0..7 if give_again => vec![generator.drop_and_rename(place)],
+            0..7 if give_again => vec![generator.drop_rename_and_add(place)],
             7..9 if give_again => generator.drop_and_add_again(place),
             _ => vec![vec![generator.add(place)]],
         };
@@ -217,6 +217,16 @@ impl<'a> Generator<'a> {
             name,
         };
         vec![Ddl::DropColumn { column }, rename]
+    }
+
+    /// As `drop_and_rename`, and as many columns are left as there were.
+    fn drop_rename_and_add(&mut self, place: usize) -> Vec<Ddl> {
+        let mut all = self.drop_and_rename(place);
+        if !all.is_empty() {
+            let name = self.new_name();
+            all.push(Ddl::AddColumn(Column::new(&name, Rule::Any)));
+        }
+        all
     }
 
     fn rebuild(&mut self, place: usize) -> Vec<Ddl> {

@@ -77,12 +77,6 @@ impl Reached {
 
     /// What was never met although it must be.
     pub fn missing(&self) -> Vec<String> {
-        // Too rare for the fleets of a budget; tests/repair/copies.rs and tests/changeset/apply.rs reach them by hand.
-        let of_long_runs = [
-            Situation::TieWonByOwnSite,
-            Situation::ParkedTieWonBySite,
-            Situation::SeveralNamesOfOneColumn,
-        ];
         // Bad changes and replicas that read from each other inside a transaction are the property test's.
         let of_others = [
             Situation::MergeRefused,
@@ -95,7 +89,7 @@ impl Reached {
         ];
         let situations = Situation::ALL
             .iter()
-            .filter(|situation| !of_others.contains(situation) && !of_long_runs.contains(situation))
+            .filter(|situation| !of_others.contains(situation))
             .filter(|situation| self.model.count(**situation) == 0)
             .map(|situation| format!("{situation:?}"));
         let met = Met::ALL

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::model::table::Table;
-use crate::schedule::generate::{self, Generator, Habit};
+use crate::schedule::generate::{self, Generator};
+use crate::schedule::habit::Habit;
 use crate::schedule::plan::{Form, Step, Storage};
 use crate::schedule::random::Random;
 
@@ -49,6 +50,8 @@ struct Timeline {
     /// Two sides that don't hear of each other.
     cut: Option<Vec<bool>>,
     away: Vec<bool>,
+    /// A file, and a copy of it that kept its identity.
+    twins: Option<(usize, usize)>,
     tickets: Ticket,
     operations: Vec<Operation>,
     met: Vec<Met>,
@@ -57,7 +60,7 @@ struct Timeline {
 /// The script of a seed. A longer one begins like a shorter one.
 pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
     let mut random = Random::new(seed ^ 0x51b0_1a7e_d000);
-    let (habit, is_all) = habit(seed);
+    let habit = habit(seed);
     let replicas = match random.weighted(&[(15, 2), (35, 3), (30, 4), (15, 5), (5, 7)]) {
         // A file, a copy of it, and one that knows neither.
         2 if habit == Habit::EqualValues => 3,
@@ -74,7 +77,8 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
     ]);
     let is_of_peer = topology == Topology::Mesh && random.percent(20);
     let filter = match is_of_peer {
-        _ if is_all => Filter::All,
+        // What was written under an identity comes to all that have it.
+        _ if habit == Habit::EqualValues => Filter::All,
         true if habit == Habit::None => Filter::OfPeer,
         _ => Filter::Others,
     };
@@ -95,6 +99,7 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
         habit,
         cut: None,
         away: vec![false; replicas],
+        twins: None,
         tickets: 0,
         operations: Vec::new(),
         met: Vec::new(),
@@ -110,15 +115,14 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
     }
 }
 
-/// What a fleet does more often than others, and whether its replicas tell each other even what came from there.
-fn habit(seed: u64) -> (Habit, bool) {
+/// What a fleet does more often than others.
+fn habit(seed: u64) -> Habit {
     let mut random = Random::new(seed ^ 0x7ab1_75ee_d000);
-    let habit = random.weighted(&[
-        (76, Habit::None),
-        (14, Habit::EqualValues),
-        (10, Habit::NamesGivenAgain),
-    ]);
-    (habit, habit == Habit::EqualValues && random.percent(70))
+    random.weighted(&[
+        (78, Habit::None),
+        (13, Habit::EqualValues),
+        (9, Habit::NamesGivenAgain),
+    ])
 }
 
 /// One kind of carrier, or several.
@@ -215,6 +219,7 @@ impl Timeline {
             Event::Settle => {
                 let seed = self.random.next();
                 self.operations.push(Operation::Settle { seed });
+                self.twins = None;
                 let pause = self.random.between(1_000, 5_000);
                 self.at(pause, Event::Settle);
             }
@@ -363,6 +368,20 @@ impl Timeline {
         }
     }
 
+    /// What one writes to two columns comes to one that dropped the first and gave its name to the second.
+    fn name_given_again(&mut self, node: usize) {
+        let other = self.neighbour(node);
+        for _ in 0..2 {
+            let migration = self.generator.migration(node);
+            self.operations.push(Operation::Local(migration));
+        }
+        for _ in 0..2 {
+            let work = self.generator.work(other, 0);
+            self.operations.push(Operation::Local(work));
+        }
+        self.ask_at_once(node, other, Carrier::Changeset { level: 0 }, None);
+    }
+
     fn latency(&mut self) -> Time {
         let longest = self.random.weighted(&[(90, LATENCY), (10, 20 * LATENCY)]);
         self.random.between(1, longest)
@@ -389,9 +408,16 @@ impl Timeline {
     fn fault(&mut self) {
         let node = self.random.below(self.replicas);
         let copying = *self.random.pick(&[Copying::Bytes, Copying::Vacuum]);
-        let is_copied = self.habit == Habit::EqualValues && self.random.percent(30);
+        let is_of_habit = self.habit != Habit::None && self.random.percent(40);
         match self.random.below(100) {
-            _ if is_copied => self.copy(node, copying, 0),
+            _ if is_of_habit && self.habit == Habit::NamesGivenAgain => self.name_given_again(node),
+            _ if is_of_habit => match self.twins {
+                Some((original, copy)) => self.tie_with_copy(original, copy),
+                None => {
+                    let original = self.copy(node, copying, 0);
+                    self.twins = Some((original, node));
+                }
+            },
             0..20 => {
                 let side = (0..self.replicas).map(|_| self.random.percent(50));
                 self.cut = Some(side.collect());
@@ -421,13 +447,15 @@ impl Timeline {
             }
             87..98 if self.loses_files => {
                 self.copy(node, copying, 50);
+                self.twins = None;
             }
             _ => (),
         }
     }
 
-    /// `percent_reset`: how likely the copy is to get an identity of its own at once.
-    fn copy(&mut self, to: usize, copying: Copying, percent_reset: usize) {
+    /// A copy of another replica, which is given back, takes the place of this one. `percent_reset`: how likely it is to get an
+    /// identity of its own at once.
+    fn copy(&mut self, to: usize, copying: Copying, percent_reset: usize) -> usize {
         let from = (to + self.random.between(1, self.replicas - 1)) % self.replicas;
         let is_reset = self.random.percent(percent_reset);
         self.operations.push(Operation::Copy {
@@ -436,8 +464,6 @@ impl Timeline {
             copying,
             is_reset,
         });
-        if self.filter == Filter::All && !is_reset {
-            self.tie_with_copy(from, to);
-        }
+        from
     }
 }

@@ -136,6 +136,11 @@ impl Error {
             )
     }
 
+    /// Whether an authorizer of the application refused a statement.
+    pub fn is_denial(&self) -> bool {
+        matches!(self, Error::Sqlite { .. }) && self.code() & 0xff == code::AUTH
+    }
+
     /// Whether there is no savepoint of the name that a statement gave.
     pub fn is_about_missing_savepoint(&self) -> bool {
         matches!(self, Error::Sqlite { message, .. } if message.starts_with("no such savepoint"))

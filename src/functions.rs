@@ -64,6 +64,11 @@ const FUNCTIONS: &[(&str, Trust, Body<State>)] = &[
     ),
     ("crsql_capture_insert", Trust::Innocuous, capture::insert),
     ("crsql_capture_update", Trust::Innocuous, capture::update),
+    (
+        "crsql_capture_update_set",
+        Trust::Innocuous,
+        capture::update_set,
+    ),
     ("crsql_capture_before", Trust::Innocuous, capture::before),
     ("crsql_capture_after", Trust::Innocuous, capture::after),
     ("crsql_capture_delete", Trust::Innocuous, capture::delete),

@@ -25,6 +25,9 @@ mod versions;
 #[path = "capture/waiting.rs"]
 mod waiting;
 
+#[path = "capture/widths.rs"]
+mod widths;
+
 use checks::{Follower, check, content, create_crr, exec, one, refusal, rows};
 use rusqlite::Connection;
 use rusqlite::types::Value;

@@ -133,6 +133,13 @@ pub struct Position {
     pub seq: Seq,
 }
 
+impl Position {
+    /// The position as one number, which is quicker to compare.
+    pub fn order(self) -> u128 {
+        u128::from(self.version.0) << 64 | u128::from(self.seq.0)
+    }
+}
+
 /// The text that stands for a row's causal length in the `cid` column.
 pub const SENTINEL: &str = "-1";
 

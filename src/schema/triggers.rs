@@ -8,6 +8,9 @@ use crate::error::Result;
 use crate::sql::{self, Part, column_of, join, quoted};
 use crate::sqlite::Connection;
 
+/// The arguments before the key: the database and the table.
+pub const IDENTITY_ARGUMENTS: usize = 2;
+
 /// SQLite allows 127 arguments to a function by default; keys of more columns than this are packed into few.
 const KEY_ARGUMENTS_MAX: usize = 40;
 
@@ -16,6 +19,14 @@ const COLUMNS_PER_PACK: usize = 100;
 
 /// So many columns fit one bit set, which must not reach the sign.
 pub const COLUMNS_PER_SET: usize = 62;
+
+/// So many arguments the triggers give to a function at most where it is left to them: SQLite allows 127, an
+/// application may allow fewer.
+const ARGUMENTS_MAX: usize = 100;
+
+/// The functions of the triggers of updates: what changed is told by the values, or as a set.
+const UPDATE_BY_VALUES: &str = "crsql_capture_update";
+const UPDATE_BY_SET: &str = "crsql_capture_update_set";
 
 /// The names that SQLite understands for the rowid.
 pub const ROWID_NAMES: [&str; 3] = ["rowid", "oid", "_rowid_"];
@@ -91,6 +102,11 @@ pub fn creation(crr: &Crr, database: i64, phase: Phase) -> Vec<String> {
         Phase::Session => String::new(),
     };
     let (old_late, new_late) = (late_of("OLD"), late_of("NEW"));
+    let are_values_few = tells_values(crr);
+    let update = match are_values_few {
+        true => UPDATE_BY_VALUES,
+        false => UPDATE_BY_SET,
+    };
     let make = |text: &str, event: &str, of: &str, changed: &str| {
         let is_update = text == sql::TRIGGER_UPDATE;
         let hint = if is_update { DROP_HINT } else { "" };
@@ -110,6 +126,7 @@ pub fn creation(crr: &Crr, database: i64, phase: Phase) -> Vec<String> {
             ("key_differs", Part::Sql(&key_differs)),
             ("key_names", Part::Sql(&key_names)),
             ("of", Part::Sql(of)),
+            ("update", Part::Sql(update)),
             ("changed", Part::Sql(changed)),
         ];
         sql::fill(text, &parts)
@@ -126,12 +143,11 @@ pub fn creation(crr: &Crr, database: i64, phase: Phase) -> Vec<String> {
             statements.push(make(sql::TRIGGER_SESSION_COLUMNS, "columns", &names, ""));
         }
     } else if crr.columns.len() <= COLUMNS_PER_SET {
-        statements.push(make(
-            sql::TRIGGER_UPDATE,
-            "update",
-            "",
-            &changed_set(0, &crr.columns),
-        ));
+        let changed = match are_values_few {
+            true => changed_values(&crr.columns),
+            false => changed_set(0, &crr.columns),
+        };
+        statements.push(make(sql::TRIGGER_UPDATE, "update", "", &changed));
     } else {
         // Of all updates: also of columns that are added later.
         statements.push(make(sql::TRIGGER_UPDATE, "update", "", ""));
@@ -241,6 +257,26 @@ fn key_arguments(crr: &Crr, row: &str) -> String {
                 .map(|chunk| format!("crsql_pack_columns({})", chunk.join(", "))),
         ),
     }
+}
+
+/// Whether the trigger of updates hands over the values themselves, which is quickest where they are few.
+fn tells_values(crr: &Crr) -> bool {
+    let keys = 2 * KeyArguments::of(crr.key_columns.len()).count();
+    let late = crr.columns.iter().filter(|column| column.late.is_some());
+    let sets = late.count().div_ceil(COLUMNS_PER_SET);
+    IDENTITY_ARGUMENTS + keys + sets + 2 * crr.columns.len() <= ARGUMENTS_MAX
+}
+
+/// `, old, new, ...`: each column as it was and as it is.
+fn changed_values(columns: &[Column]) -> String {
+    let pairs = columns.iter().map(|column| {
+        let (old, new) = (
+            column_of("OLD", &column.name),
+            column_of("NEW", &column.name),
+        );
+        format!(", {old}, {new}")
+    });
+    pairs.collect()
 }
 
 /// `, first, bits`: for each column whether it changed, storage class and bytes.

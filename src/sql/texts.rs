@@ -236,6 +236,8 @@ texts! {
     ADD_COLUMN = "registry/add_column.sql";
     /// Moves with every change of the schema.
     SCHEMA_VERSION = "registry/schema_version.sql";
+    /// Is compiled anew when the schema changed.
+    SCHEMA_PROBE = "registry/schema_probe.sql";
     /// How far the peers are.
     STATUS_PEERS = "status/peers.sql";
     /// The tables to tell of.

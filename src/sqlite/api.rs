@@ -32,6 +32,7 @@ pub const SQLITE_TXN_WRITE: i32 = 2;
 pub const SQLITE_VTAB_INNOCUOUS: i32 = 2;
 
 pub const SQLITE_FCNTL_DATA_VERSION: i32 = 35;
+pub const SQLITE_STMTSTATUS_REPREPARE: i32 = 5;
 
 static ROUTINES: AtomicPtr<sqlite3_api_routines> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -108,7 +109,7 @@ pub unsafe fn init(pointer: *mut sqlite3_api_routines) -> Result<()> {
         column_value, create_function_v2, create_module_v2, db_config, db_filename, declare_vtab,
         errmsg, extended_errcode, file_control, finalize, free, get_autocommit, last_insert_rowid, malloc64, next_stmt, open_v2, prepare_v3, randomness, reset,
         result_blob64, result_double, result_error, result_error_code, result_int64, result_null,
-        result_text64, result_value, set_last_insert_rowid, sql, step, stmt_busy, stmt_readonly, total_changes64, txn_state, user_data, value_blob, value_bytes,
+        result_text64, result_value, set_last_insert_rowid, sql, step, stmt_busy, stmt_readonly, stmt_status, total_changes64, txn_state, user_data, value_blob, value_bytes,
         value_double, value_int64, value_text, value_type, vtab_collation, vtab_config,
     );
     if let Some((missing, _)) = required.iter().find(|(_, is_there)| !is_there) {

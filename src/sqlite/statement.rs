@@ -110,6 +110,20 @@ impl Statement {
         }
     }
 
+    /// Whether SQLite compiled the statement anew since this was last asked.
+    pub fn was_compiled_anew(&mut self) -> bool {
+        const AND_FORGET: i32 = 1;
+        // SAFETY: the statement is live.
+        let times = unsafe {
+            call!(stmt_status(
+                self.handle,
+                api::SQLITE_STMTSTATUS_REPREPARE,
+                AND_FORGET
+            ))
+        };
+        times != 0
+    }
+
     /// Binds the parameters, runs the statement to its end and gives the number of rows it changed.
     pub fn run<'a>(&mut self, values: impl IntoIterator<Item = ValueRef<'a>>) -> Result<i64> {
         self.lent(values, |statement| {

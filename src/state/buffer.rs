@@ -171,7 +171,7 @@ impl TableClocks {
     }
 
     /// The records in the order of their keys.
-    fn into_sorted(self) -> (Rc<Crr>, Vec<(Key, Buffered)>) {
+    fn into_sorted(self) -> Drained {
         let TableClocks {
             crr,
             records,
@@ -179,7 +179,8 @@ impl TableClocks {
             ..
         } = self;
         if places.is_none() {
-            return (crr, records);
+            let waiting = |(key, buffered): (Key, Buffered)| (key, buffered.waiting);
+            return (crr, records.into_iter().map(waiting).collect());
         }
         // Sorted are small things: the first bytes of keys, and their places for where those are equal.
         let mut order: Vec<(u128, usize)> = records
@@ -192,8 +193,13 @@ impl TableClocks {
             a.cmp(b).then_with(keys)
         });
         let mut records: Vec<Option<(Key, Buffered)>> = records.into_iter().map(Some).collect();
-        let sorted = order.iter().filter_map(|(_, index)| records[*index].take());
-        (crr, sorted.collect())
+        let mut sorted = Vec::with_capacity(records.len());
+        for (_, index) in order {
+            if let Some((key, buffered)) = records[index].take() {
+                sorted.push((key, buffered.waiting));
+            }
+        }
+        (crr, sorted)
     }
 }
 
@@ -315,18 +321,16 @@ impl ClockBuffer {
     pub fn drain(&mut self) -> Vec<Drained> {
         self.len = 0;
         let mut drained = Vec::with_capacity(self.tables.len());
+        let innermost = self.marks.last().map_or(0, |mark| mark.number);
         for (_, table) in std::mem::take(&mut self.tables) {
-            let (crr, records) = table.into_sorted();
-            for (key, buffered) in &records {
-                if self.is_older(buffered.since) {
-                    let (crr, key, before) = (Rc::clone(&crr), key.clone(), buffered.clone());
-                    self.undo.push(Undo { crr, key, before });
-                }
-            }
-            let waiting = records
-                .into_iter()
-                .map(|(key, buffered)| (key, buffered.waiting));
-            drained.push((crr, waiting.collect()));
+            let records = table.records.iter();
+            let older = records.filter(|(_, buffered)| buffered.since < innermost);
+            self.undo.extend(older.map(|(key, buffered)| Undo {
+                crr: Rc::clone(&table.crr),
+                key: key.clone(),
+                before: buffered.clone(),
+            }));
+            drained.push(table.into_sorted());
         }
         drained
     }

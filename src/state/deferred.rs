@@ -6,7 +6,7 @@
 
 use super::State;
 use super::records::check_is_left;
-use crate::crdt::change::{ColumnId, ColumnVersion, Position, SiteOrdinal};
+use crate::crdt::change::{CausalLength, ColumnId, ColumnVersion, Position, SiteOrdinal};
 use crate::crdt::clock::RowClock;
 use crate::crdt::value::ValueRef;
 use crate::error::Result;
@@ -14,8 +14,9 @@ use crate::schema::crr::slot;
 use crate::schema::{Crr, Key};
 use crate::sql;
 use crate::sqlite::Statement;
-use crate::store::row_clock::read_clock;
+use crate::store::row_clock::record_bytes;
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// So many records are passed over before a new search for a key begins.
@@ -140,12 +141,14 @@ impl State {
         Ok(())
     }
 
-    /// The stored records of the rows with changes, in the order of `waiting`, which is that of the keys.
-    pub(super) fn stored_clocks(
+    /// Finds the stored records of the rows with changes, in the order of `waiting`, which is that of the keys.
+    pub(super) fn find_stored(
         &self,
         crr: &Crr,
         waiting: &[(Key, Waiting)],
-    ) -> Result<std::vec::IntoIter<Option<RowClock>>> {
+        stored: &mut StoredRecords,
+    ) -> Result<()> {
+        stored.clear();
         let is_change = |waiting: &Waiting| matches!(waiting, Waiting::Change(_));
         let mut changed = waiting
             .iter()
@@ -153,16 +156,45 @@ impl State {
             .map(|(key, _)| key)
             .peekable();
         if changed.peek().is_none() {
-            return Ok(Vec::new().into_iter());
+            return Ok(());
         }
         let text = || crr.clock_sql(sql::CLOCK_SCAN);
-        let clocks: Vec<Option<RowClock>> =
-            crr.statements
-                .with(slot::CLOCK_SCAN, self.store.connection, text, |records| {
-                    let mut scan = Scan::new(crr, records);
-                    changed.map(|key| scan.find(key)).collect()
-                })?;
-        Ok(clocks.into_iter())
+        crr.statements
+            .with(slot::CLOCK_SCAN, self.store.connection, text, |records| {
+                let mut scan = Scan::new(records);
+                changed.try_for_each(|key| scan.find(key, stored))
+            })
+    }
+}
+
+/// The bytes of records as they are stored, for one row after the other.
+#[derive(Debug, Default)]
+pub struct StoredRecords {
+    found: Vec<Option<(CausalLength, Range<usize>)>>,
+    bytes: Vec<u8>,
+}
+
+impl StoredRecords {
+    fn clear(&mut self) {
+        self.found.clear();
+        self.bytes.clear();
+    }
+
+    fn add(&mut self, record: Option<(CausalLength, &[u8])>) {
+        let found = record.map(|(cl, bytes)| {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes);
+            (cl, start..self.bytes.len())
+        });
+        self.found.push(found);
+    }
+
+    /// The record of each row; none of one that has none.
+    pub fn iter(&self) -> impl Iterator<Item = Option<(CausalLength, &[u8])>> {
+        self.found.iter().map(|found| {
+            let (cl, place) = found.as_ref()?;
+            Some((*cl, self.bytes.get(place.clone()).unwrap_or_default()))
+        })
     }
 }
 
@@ -180,30 +212,31 @@ fn write_columns(clock: &mut RowClock, at: Position, columns: ColumnSet) {
 
 /// Looks for keys in ascending order.
 struct Scan<'s> {
-    crr: &'s Crr,
     records: &'s mut Statement,
     is_at_record: bool,
     is_at_end: bool,
 }
 
 impl<'s> Scan<'s> {
-    fn new(crr: &'s Crr, records: &'s mut Statement) -> Scan<'s> {
+    fn new(records: &'s mut Statement) -> Scan<'s> {
         Scan {
-            crr,
             records,
             is_at_record: false,
             is_at_end: false,
         }
     }
 
-    /// The record of a key.
-    fn find(&mut self, key: &Key) -> Result<Option<RowClock>> {
+    /// Adds the record of a key to `stored`.
+    fn find(&mut self, key: &Key, stored: &mut StoredRecords) -> Result<()> {
         let mut passed = 0;
         while !self.is_at_end {
             if self.is_at_record {
                 match compare(self.records.value(0), key) {
-                    Ordering::Greater => return Ok(None),
-                    Ordering::Equal => return read_clock(self.crr, self.records, 1).map(Some),
+                    Ordering::Greater => break,
+                    Ordering::Equal => {
+                        stored.add(Some(record_bytes(self.records, 1)));
+                        return Ok(());
+                    }
                     Ordering::Less => passed += 1,
                 }
             }
@@ -215,7 +248,8 @@ impl<'s> Scan<'s> {
             self.is_at_record = self.records.step()?;
             self.is_at_end = !self.is_at_record;
         }
-        Ok(None)
+        stored.add(None);
+        Ok(())
     }
 }
 

@@ -296,6 +296,10 @@ impl State {
         if self.is_enlisted.get() && self.tables.borrow().is_checked_at(changes) {
             return Ok(());
         }
+        let may_be_new = self.store.may_have_new_schema()?;
+        if self.tables.borrow_mut().is_still_current(may_be_new) {
+            return Ok(());
+        }
         let version = self.store.schema_version()?;
         let is_known = self.tables.borrow().schema_version() == Some(version);
         let is_uncommitted = !is_known && self.store.connection.is_writing(c"main");
@@ -304,12 +308,11 @@ impl State {
         if is_uncommitted {
             self.enlist()?;
         }
-        self.tables.borrow_mut().check(version, is_uncommitted);
-        if is_known {
-            Ok(())
-        } else {
-            self.refresh_identity()
+        if !is_known {
+            self.refresh_identity()?;
         }
+        self.tables.borrow_mut().check(version, is_uncommitted);
+        Ok(())
     }
 
     /// When the latest transaction that wrote to replicated tables let go of its lock. What SQLite does after it, as a

@@ -3,16 +3,16 @@
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
 use super::buffer::{Drained, RECORDS_MAX};
-use super::deferred::{Deferred, Waiting};
+use super::deferred::{Deferred, StoredRecords, Waiting};
 use super::{HeldRow, State};
 use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal, TableId};
 use crate::crdt::clock::{Entry, RowClock, UsedUp};
-use crate::crdt::first_update::FirstUpdate;
+use crate::crdt::local_update::LocalUpdate;
 use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::sql::{self, quoted};
 use crate::store::log::Run;
-use crate::store::row_clock::NewRecords;
+use crate::store::row_clock::{NewRecords, decode};
 use std::rc::Rc;
 
 /// So many runs wait in memory at most: 256 KB of packed keys.
@@ -31,6 +31,33 @@ pub enum Bound {
     Unknown(u32),
     /// It is this one; none if there are no records
     Known(Option<Key>),
+}
+
+/// What records bring to the log.
+struct Unlogged<'k> {
+    /// Entries that it does not hold yet
+    entries: Vec<Entered<'k>>,
+    /// Entries that no longer say anything
+    superseded: Vec<Position>,
+}
+
+/// An entry of one key, with the seqs that it reserves.
+struct Entered<'k> {
+    entry: Entry,
+    seqs: u64,
+    table: TableId,
+    key: &'k Key,
+}
+
+impl<'k> Unlogged<'k> {
+    fn add(&mut self, table: TableId, key: &'k Key, entry: Entry, seqs: u64) {
+        self.entries.push(Entered {
+            entry,
+            seqs,
+            table,
+            key,
+        });
+    }
 }
 
 impl State {
@@ -123,33 +150,48 @@ impl State {
     }
 
     fn write_clocks(&self, drained: Vec<Drained>) -> Result<()> {
-        let mut entries = Vec::new();
-        let mut superseded = Vec::new();
+        let count = drained.iter().map(|(_, waiting)| waiting.len()).sum();
+        let mut unlogged = Unlogged {
+            entries: Vec::with_capacity(count),
+            superseded: Vec::new(),
+        };
+        let mut stored = StoredRecords::default();
         for (crr, waiting) in &drained {
             for waiting in waiting.chunks(RECORDS_PER_SCAN) {
-                self.write_table(crr, waiting, &mut entries, &mut superseded)?;
+                self.write_table(crr, waiting, &mut stored, &mut unlogged)?;
             }
             if let Some((greatest, _)) = waiting.last() {
                 self.note_greatest(crr, greatest);
             }
         }
-        superseded.sort_unstable();
+        let Unlogged {
+            entries,
+            mut superseded,
+        } = unlogged;
+        superseded.sort_unstable_by_key(|at| at.order());
         self.store.remove(&superseded)?;
-        let mut order: Vec<(Position, usize)> = entries
-            .iter()
-            .enumerate()
-            .map(|(index, (entry, ..))| (entry.at, index))
+        // Sorted are small things: the positions, and where their entries stand.
+        let mut order: Vec<(u128, usize)> = (0..)
+            .zip(&entries)
+            .map(|(index, entered)| (entered.entry.at.order(), index))
             .collect();
-        order.sort_unstable();
+        order.sort_unstable_by_key(|(at, _)| *at);
         let mut open: Option<Run> = None;
-        for (entry, stride, table, key) in order.iter().map(|(_, index)| entries[*index]) {
+        for Entered {
+            entry,
+            seqs,
+            table,
+            key,
+        } in order.iter().map(|(_, index)| &entries[*index])
+        {
+            let (seqs, table) = (*seqs, *table);
             if let Some(run) = &mut open
                 && self.may_join_runs(key)?
-                && run.extend(entry.site, table, entry.at, stride, key)
+                && run.extend(entry.site, table, entry.at, seqs, key)
             {
                 continue;
             }
-            if let Some(full) = open.replace(Run::new(entry.site, table, entry.at, stride, key)) {
+            if let Some(full) = open.replace(Run::new(entry.site, table, entry.at, seqs, key)) {
                 self.store.append(&full)?;
             }
         }
@@ -161,16 +203,17 @@ impl State {
         &self,
         crr: &Crr,
         waiting: &'k [(Key, Waiting)],
-        entries: &mut Vec<(Entry, u64, TableId, &'k Key)>,
-        superseded: &mut Vec<Position>,
+        stored: &mut StoredRecords,
+        unlogged: &mut Unlogged<'k>,
     ) -> Result<()> {
-        let mut first_update = FirstUpdate::default();
+        let mut update = LocalUpdate::default();
         let mut new = NewRecords::are_worth(crr, waiting.len()).then(NewRecords::default);
         let mut collect = |key, cl, bytes: &_| {
             let new = new.as_mut();
             new.is_some_and(|new| new.push(key, cl, bytes))
         };
-        let mut stored = self.stored_clocks(crr, waiting)?;
+        self.find_stored(crr, waiting, stored)?;
+        let mut stored = stored.iter();
         for (key, waiting) in waiting {
             let (changed, may_be_stored);
             let clock = match waiting {
@@ -178,30 +221,44 @@ impl State {
                     may_be_stored = true;
                     clock
                 }
-                Waiting::Change(change) => match (stored.next().flatten(), change) {
-                    (None, Deferred::Update(at, columns)) => {
-                        let (bytes, entry, seqs) = first_update.encode(*at, columns.iter());
-                        let cl = CausalLength::FIRST_LIFE;
-                        if !collect(key, cl, bytes) {
-                            self.store.put_record(crr, key, cl, bytes)?;
+                Waiting::Change(change) => {
+                    let stored = stored.next().flatten();
+                    may_be_stored = stored.is_some();
+                    match (stored, change) {
+                        (None, Deferred::Update(at, columns)) => {
+                            let updated = update.first(*at, columns.iter());
+                            let cl = CausalLength::FIRST_LIFE;
+                            if !collect(key, cl, updated.bytes) {
+                                self.store.put_record(crr, key, cl, updated.bytes)?;
+                            }
+                            unlogged.add(crr.id, key, updated.entry, updated.seqs);
+                            continue;
                         }
-                        entries.push((entry, seqs, crr.id, key));
-                        continue;
+                        (Some((cl, bytes)), Deferred::Update(at, columns)) if cl.is_live() => {
+                            if let Some((updated, superseded)) =
+                                update.again(bytes, *at, columns.iter())
+                            {
+                                self.store.put_record(crr, key, cl, updated.bytes)?;
+                                unlogged.add(crr.id, key, updated.entry, updated.seqs);
+                                unlogged.superseded.push(superseded);
+                                continue;
+                            }
+                        }
+                        _ => {}
                     }
-                    (stored, change) => {
-                        may_be_stored = stored.is_some();
-                        changed = self.changed_clock(crr, key, stored, *change)?;
-                        &changed
-                    }
-                },
+                    let stored = stored.map(|(cl, bytes)| decode(crr, cl, bytes));
+                    changed = self.changed_clock(crr, key, stored.transpose()?, *change)?;
+                    &changed
+                }
             };
             let bytes = clock.encode();
             if may_be_stored || !collect(key, clock.cl, &bytes) {
                 self.store.put_record(crr, key, clock.cl, &bytes)?;
             }
-            let unlogged = clock.unlogged();
-            entries.extend(unlogged.map(|(entry, seqs)| (entry, seqs, crr.id, key)));
-            superseded.extend_from_slice(&clock.superseded);
+            for (entry, seqs) in clock.unlogged() {
+                unlogged.add(crr.id, key, entry, seqs);
+            }
+            unlogged.superseded.extend_from_slice(&clock.superseded);
         }
         new.map_or(Ok(()), |new| self.store.add_records(crr, &new))
     }

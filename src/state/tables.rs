@@ -13,6 +13,8 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Tables {
     schema_version: Option<i64>,
+    /// Whether nobody saw another schema since that version was read
+    is_current: bool,
     checked_at: Option<i64>,
     /// Whether the open transaction may have made this version
     is_uncommitted: bool,
@@ -35,13 +37,22 @@ impl Tables {
         self.checked_at == Some(changes)
     }
 
+    /// Whether nobody saw another schema since `check`, given whether one may be seen now.
+    pub fn is_still_current(&mut self, may_be_new: bool) -> bool {
+        self.checked_at = None;
+        self.is_current &= !may_be_new;
+        self.is_current
+    }
+
     /// Takes note of the schema's version; another one empties the cache.
     pub fn check(&mut self, schema_version: i64, is_uncommitted: bool) {
         self.checked_at = None;
         self.are_triggers_checked = false;
+        self.is_current = true;
         if self.schema_version != Some(schema_version) {
             *self = Tables {
                 schema_version: Some(schema_version),
+                is_current: true,
                 is_uncommitted,
                 ..Tables::default()
             };
@@ -80,6 +91,7 @@ impl Tables {
     /// The temporary schema may have been rolled back.
     pub fn distrust_triggers(&mut self) {
         self.temp_version = None;
+        self.are_triggers_checked = false;
     }
 
     /// No rollback takes the schema back any more.

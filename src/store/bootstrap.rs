@@ -6,8 +6,9 @@ use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sql;
 
-/// The layout of the internal tables. A later release that changes it reads older ones.
-pub const FORMAT: i64 = 2;
+/// The layout of the internal tables and of what the triggers hand over. A later release that changes it reads those of
+/// older releases; the numbers below were those of builds before the first one.
+pub const FORMAT: i64 = 3;
 
 /// Where the layout is noted.
 pub const FORMAT_KEY: &str = "crsql_format";
@@ -123,10 +124,10 @@ impl Store {
     pub fn identity(&self) -> Result<Option<Identity>> {
         match self.setting(FORMAT_KEY)? {
             Some(Value::Integer(FORMAT)) => {}
-            Some(Value::Integer(1)) => {
+            Some(Value::Integer(format)) if (1..FORMAT).contains(&format) => {
                 return Err(Error::Load(
-                    "this file has the layout of a build from before the first release, which had no schema changes \
-                     yet; make a new file with this one and merge what crsql_changes shows there"
+                    "this file has the layout of a build from before the first release; make a new file with this one \
+                     and merge what crsql_changes shows there"
                         .to_owned(),
                 ));
             }

@@ -281,27 +281,33 @@ impl Store {
     /// Takes entries out. `positions` ascend.
     pub fn remove(&self, positions: &[Position]) -> Result<()> {
         let mut rest = positions;
+        let mut was_in_run = false;
         while let Some((at, others)) = rest.split_first() {
             rest = others;
-            if self.with(Slot::LogRemove, |remove| remove.run(place(*at)))? == 1 {
+            // Rows of one key mostly come one after the other, and so do runs.
+            let is_alone =
+                !was_in_run && self.with(Slot::LogRemove, |remove| remove.run(place(*at)))? == 1;
+            if is_alone {
                 continue;
             }
             let run = self.with(Slot::LogCovering, |find| find.first(place(*at), Run::read))?;
-            let Some(run) = run.transpose()? else {
+            let run = run.transpose()?;
+            let Some((run, first)) = run.and_then(|run| run.index_of(*at).map(|at| (run, at)))
+            else {
                 continue;
             };
-            let Some(first) = run.index_of(*at) else {
-                continue;
-            };
-            let mut taken = vec![first];
+            was_in_run = run.count > 1;
+            let mut taken = Vec::with_capacity(rest.len().min(run.count as usize) + 1);
+            taken.push(first);
             while let Some(index) = rest.first().and_then(|next| run.index_of(*next)) {
                 taken.push(index);
                 rest = &rest[1..];
             }
             self.with(Slot::LogRemoveRun, |remove| remove.run(place(run.at)))?;
-            run.without(&taken)?
-                .iter()
-                .try_for_each(|left| self.append(left))?;
+            if (taken.len() as u64) < run.count {
+                let left = run.without(&taken)?;
+                left.iter().try_for_each(|left| self.append(left))?;
+            }
         }
         Ok(())
     }

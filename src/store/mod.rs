@@ -16,7 +16,7 @@ use crate::sql;
 use crate::sqlite::statement::StatementCache;
 use crate::sqlite::{Connection, Statement};
 use log::Appended;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// The internal tables of one connection.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub struct Store {
     /// What the open transaction put into the log
     pub appended: Cell<Appended>,
     statements: StatementCache,
+    schema_probe: RefCell<Option<Statement>>,
     /// Whether the work runs inside a statement of the application that SQLite undoes whole
     is_within_statement: Cell<bool>,
 }
@@ -117,6 +118,7 @@ impl Store {
             connection,
             appended: Cell::default(),
             statements: StatementCache::default(),
+            schema_probe: RefCell::default(),
             is_within_statement: Cell::new(false),
         }
     }
@@ -145,6 +147,7 @@ impl Store {
     /// Lets go of all statements, so that the connection can close.
     pub fn clear(&self) {
         self.statements.clear();
+        self.schema_probe.take();
     }
 
     /// Reads a setting.
@@ -166,6 +169,26 @@ impl Store {
     /// Moves with every change of the schema.
     pub fn schema_version(&self) -> Result<i64> {
         self.version(Slot::SchemaVersion)
+    }
+
+    /// Whether the schema or the temporary one may have changed since this was last asked. SQLite looks into the file
+    /// for that, and compares more than the versions, which a rollback gives back.
+    pub fn may_have_new_schema(&self) -> Result<bool> {
+        let kept = self.schema_probe.take();
+        let is_first = kept.is_none();
+        let ask = || -> Result<bool> {
+            let text = sql::SCHEMA_PROBE;
+            let mut probe = kept.map_or_else(|| self.connection.prepare_persistent(text), Ok)?;
+            probe.step()?;
+            let was_compiled_anew = probe.was_compiled_anew();
+            self.schema_probe.replace(Some(probe));
+            Ok(was_compiled_anew || is_first)
+        };
+        match ask() {
+            // Whether the application denies this statement says nothing about others.
+            Err(error) if error.is_denial() => Ok(true),
+            outcome => outcome,
+        }
     }
 
     /// Does something in a transaction that reads, for which SQLite looks whether others changed the file.

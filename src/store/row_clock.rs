@@ -13,11 +13,22 @@ use std::ops::Range;
 
 /// Reads a record whose causal length stands in this column of the current row, and the rest in the next.
 pub fn read_clock(crr: &Crr, row: &Statement, column: usize) -> Result<RowClock> {
-    let decoded = match row.value(column + 1) {
-        ValueRef::Blob(bytes) => RowClock::decode(CausalLength(row.integer(column) as u64), bytes),
-        _ => None,
+    let (cl, bytes) = record_bytes(row, column);
+    decode(crr, cl, bytes)
+}
+
+/// The causal length and the bytes of such a record.
+pub fn record_bytes(row: &Statement, column: usize) -> (CausalLength, &[u8]) {
+    let bytes = match row.value(column + 1) {
+        ValueRef::Blob(bytes) => bytes,
+        _ => &[],
     };
-    decoded.ok_or_else(|| {
+    (CausalLength(row.integer(column) as u64), bytes)
+}
+
+/// The clock that the bytes of a record stand for.
+pub fn decode(crr: &Crr, cl: CausalLength, bytes: &[u8]) -> Result<RowClock> {
+    RowClock::decode(cl, bytes).ok_or_else(|| {
         Error::Corrupt(format!(
             "a clock record of table {} is damaged; restore the file, or rebuild it from a peer",
             sql::quoted(&crr.name)

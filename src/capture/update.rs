@@ -1,201 +1,18 @@
-//! Recording local writes. Called by the triggers of a replicated table, once a row.
-//!
-//! By the time a trigger runs, triggers of the application may have changed or removed the row again: what
-//! is recorded always agrees with what the record and the table say then.
+//! Recording updates: what changed, and whether the row got another key.
 
-use crate::crdt::change::{CausalLength, ColumnId, ColumnVersion, SiteOrdinal, TableId};
-use crate::crdt::clock::{Base, RowClock};
+use super::{LOCAL, all_cells, begin, is_merged, pristine, record_delete, record_new_life, table};
+use crate::crdt::change::{CausalLength, ColumnId};
+use crate::crdt::clock::RowClock;
 use crate::crdt::value::Value;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::schema::crr::slot;
 use crate::schema::triggers::COLUMNS_PER_SET;
 use crate::schema::{Crr, Key, late};
 use crate::sqlite::value::Arguments;
+use crate::state::State;
 use crate::state::deferred::{ColumnSet, Deferred};
 use crate::state::notes::Note;
-use crate::state::{Reported, State};
 use std::rc::Rc;
-
-const LOCAL: SiteOrdinal = SiteOrdinal::LOCAL;
-
-/// The arguments before the key: the database and the table.
-const IDENTITY_ARGUMENTS: usize = 2;
-
-/// A trigger's report: the table, and the arguments from the key on.
-fn table<'a>(state: &State, arguments: Arguments<'a>) -> Result<(Rc<Crr>, Arguments<'a>)> {
-    if arguments.len() <= IDENTITY_ARGUMENTS {
-        return Err(Error::Usage(
-            "the crsql_capture functions are for the triggers that crsql_as_crr makes; don't call them".to_owned(),
-        ));
-    }
-    let id = TableId(arguments.integer(1));
-    let crr = match state.table_of_trigger(arguments.integer(0), id)? {
-        Reported::Table(crr) => crr,
-        Reported::Elsewhere => {
-            return Err(Error::Table(
-                "this replicated table is not one of the main database: its writes can be recorded only where its \
-                 file is opened as main; open it on a connection of its own"
-                    .to_owned(),
-            ));
-        }
-        Reported::Lost => {
-            return Err(Error::Table(
-                "this table has lost capture triggers, so that its writes can't all be recorded; call \
-                 crsql_check() to see which it is, and crsql_adopt('table') to mend it"
-                    .to_owned(),
-            ));
-        }
-    };
-    Ok((crr, arguments.from(IDENTITY_ARGUMENTS)))
-}
-
-/// Gets ready to record a write: gives the table with all its columns. `newcomer` is a row that was just
-/// inserted.
-fn begin(state: &State, crr: &Rc<Crr>, newcomer: Option<&Key>) -> Result<Rc<Crr>> {
-    state.enlist()?;
-    state.flush_held()?;
-    state.relieve()?;
-    state.registered(crr, newcomer)
-}
-
-/// BEFORE INSERT, BEFORE UPDATE: the new key is there already.
-pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    if state.is_merging() {
-        return Ok(Value::Null);
-    }
-    let (crr, arguments) = table(state, arguments)?;
-    if state.is_capturing() {
-        state.enlist()?;
-        let crr = state.registered(&crr, None)?;
-        let key = crr.key_of(arguments)?;
-        let late = state.late_in_row(&crr, &key)?;
-        state.leave_note(crr.id, key, Note::Existing(late));
-    }
-    Ok(Value::Null)
-}
-
-/// Whether a merge makes the write, and nobody else can: then there is nothing to record and no note to take.
-fn is_merged(state: &State) -> Result<bool> {
-    Ok(state.is_merging() && !state.has_notes() && !state.has_other_triggers()?)
-}
-
-/// AFTER INSERT.
-pub fn insert(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    if is_merged(state)? {
-        return Ok(Value::Null);
-    }
-    let (crr, arguments) = table(state, arguments)?;
-    let key = crr.key_of(arguments)?;
-    let note = state.take_note(crr.id, &key);
-    if !state.is_capturing() {
-        state.note_unrecorded(&crr, &key)?;
-        return Ok(Value::Null);
-    }
-    if note == Some(Note::Recorded) {
-        return Ok(Value::Null);
-    }
-    // The trigger knows the columns that were captured before it noticed others.
-    let late = arguments.from(crr.key_arguments().count());
-    let holds_late = !crr.late_of(late).is_empty();
-    let crr = begin(state, &crr, Some(&key))?;
-    let new = NewRow {
-        crr: &crr,
-        key: &key,
-        needs_record: holds_late || crr.has_uncaptured_late(),
-    };
-    match note {
-        Some(Note::Existing(late)) => record_insert(state, &new, Some(late))?,
-        _ => record_insert(state, &new, None)?,
-    }
-    state.settle();
-    Ok(Value::Null)
-}
-
-/// A row that was inserted.
-struct NewRow<'a> {
-    crr: &'a Rc<Crr>,
-    key: &'a Key,
-    /// Whether some late column holds its default, as the rows do that were there before the column
-    needs_record: bool,
-}
-
-/// `replaced` are the late columns that held their default in the row that was there, if one was.
-fn record_insert(state: &State, new: &NewRow<'_>, replaced: Option<Vec<ColumnId>>) -> Result<()> {
-    let (crr, key) = (new.crr, new.key);
-    match (state.find_clock(crr, key)?, replaced) {
-        (None, Some(late)) => record_replace(state, crr, key, pristine(late)),
-        (None, None) => record_first_insert(state, new),
-        (Some(clock), _) if !clock.cl.is_live() => {
-            if state.row_exists(crr, &crr.key_values(key)?)? {
-                record_new_life(state, crr, key, clock)
-            } else {
-                Ok(())
-            }
-        }
-        // A trigger of the application updated the new row before this one ran.
-        (Some(mut clock), None) if clock.base == Base::Pristine => {
-            record_first_insert(state, new)?;
-            clock.base = Base::PristineTo(crr.next_column);
-            state.save_clock(crr, key, clock)
-        }
-        (Some(mut clock), late) => {
-            clock.uncovered = late.unwrap_or_default();
-            record_replace(state, crr, key, clock)
-        }
-    }
-}
-
-/// The clock of a row without a record, given the late columns that hold their default.
-fn pristine(late: Vec<ColumnId>) -> RowClock {
-    RowClock {
-        uncovered: late,
-        ..RowClock::pristine()
-    }
-}
-
-fn record_first_insert(state: &State, new: &NewRow<'_>) -> Result<()> {
-    let (crr, key) = (new.crr, new.key);
-    let at = state.reserve(crr.insert_stride())?;
-    state.log_first_insert(crr, key, at, LOCAL)?;
-    match new.needs_record {
-        true => state.save_clock(crr, key, RowClock::inserted_with(crr.next_column)),
-        false => Ok(()),
-    }
-}
-
-/// The row was deleted before and is there again.
-fn record_new_life(state: &State, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
-    state.start_new_life(crr, &mut clock)?;
-    state.save_clock(crr, key, clock)
-}
-
-/// The row was replaced by one of the same key: a write of every column.
-fn record_replace(state: &State, crr: &Rc<Crr>, key: &Key, mut clock: RowClock) -> Result<()> {
-    if crr.columns.is_empty() {
-        return Ok(());
-    }
-    let at = state.reserve(crr.columns.len() as u64)?;
-    let versions = next_versions(crr, &clock);
-    clock.base = Base::Unset;
-    clock.set_cells(at, LOCAL, versions.into_iter());
-    state.save_clock(crr, key, clock)
-}
-
-fn all_cells(
-    crr: &Crr,
-    version: impl Fn(ColumnId) -> ColumnVersion,
-) -> impl Iterator<Item = (ColumnId, ColumnVersion)> {
-    crr.columns
-        .iter()
-        .map(move |column| (column.id, version(column.id)))
-}
-
-fn next_versions(crr: &Rc<Crr>, clock: &RowClock) -> Vec<(ColumnId, ColumnVersion)> {
-    all_cells(crr, |column| {
-        clock.column_version(column).unwrap_or_default().next()
-    })
-    .collect()
-}
 
 /// What an update did to a row.
 struct Update {
@@ -211,28 +28,90 @@ struct Update {
     late: Vec<ColumnId>,
 }
 
-/// AFTER UPDATE.
+/// What a trigger tells of the columns that it names: from the first of these on, a bit for each that changed.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    first: usize,
+    bits: u64,
+}
+
+impl Told {
+    /// From each column before and after.
+    fn by_values(arguments: Arguments<'_>) -> Told {
+        let changed = |place: &usize| {
+            let (old, new) = (arguments.get(2 * place), arguments.get(2 * place + 1));
+            !late::is_same(old, new)
+        };
+        let places = (0..arguments.len() / 2).filter(changed);
+        Told {
+            first: 0,
+            bits: places.fold(0, |bits, place| bits | 1 << place),
+        }
+    }
+
+    /// From the place of a column and a set of those from there on; no set is an empty one.
+    fn by_set(arguments: Arguments<'_>) -> Told {
+        Told {
+            first: arguments.integer(0).max(0) as usize,
+            bits: arguments.integer(1) as u64,
+        }
+    }
+
+    fn columns(self, crr: &Crr) -> Vec<ColumnId> {
+        let captured = crr.captured().skip(self.first).take(COLUMNS_PER_SET);
+        let is_set = |bit: usize| self.bits >> bit & 1 == 1;
+        captured
+            .enumerate()
+            .filter(|(bit, _)| is_set(*bit))
+            .map(|(_, column)| column.id)
+            .collect()
+    }
+
+    /// The same as a set; none if one of them has no place there.
+    fn column_set(self, crr: &Crr) -> Option<ColumnSet> {
+        match crr.captured_ids() {
+            Some(ids) if self.first == 0 => Some(ColumnSet::of_bits(self.bits & ids)),
+            _ => ColumnSet::of(&self.columns(crr)),
+        }
+    }
+}
+
+/// AFTER UPDATE, of a table whose columns are few enough for their values to be handed over.
 pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    capture_update(state, arguments, Told::by_values)
+}
+
+/// AFTER UPDATE, of any other table.
+pub fn update_set(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
+    capture_update(state, arguments, Told::by_set)
+}
+
+fn capture_update(
+    state: &Rc<State>,
+    arguments: Arguments<'_>,
+    told: fn(Arguments<'_>) -> Told,
+) -> Result<Value> {
     if is_merged(state)? {
         return Ok(Value::Null);
     }
     let (crr, arguments) = table(state, arguments)?;
     let (key, moved_from, rest) = moved_keys(&crr, arguments)?;
-    let (late, sets) = (
+    let (late, columns) = (
         rest.take(crr.late_arguments()),
         rest.from(crr.late_arguments()),
     );
-    let is_one_of_many = !sets.is_empty() && crr.captured().len() > COLUMNS_PER_SET;
+    let is_one_of_many = !columns.is_empty() && crr.captured().len() > COLUMNS_PER_SET;
     if moved_from.is_some() && is_one_of_many {
         // The trigger of all updates records the whole row.
         return Ok(Value::Null);
     }
     let names_all = is_one_of_many || !crr.is_unregistered && !crr.has_uncaptured();
+    let told = told(columns);
     let mut key = key;
     if names_all
         && moved_from.is_none()
         && is_plain(state, &crr)
-        && let Some(columns) = changed_set(&crr, sets)
+        && let Some(columns) = told.column_set(&crr)
     {
         if columns.is_empty() {
             return Ok(Value::Null);
@@ -247,7 +126,7 @@ pub fn update(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
         }
     }
     let update = Update {
-        changed: changed_columns(&crr, sets),
+        changed: told.columns(&crr),
         names_all,
         late: crr.late_of(late),
         key,
@@ -376,27 +255,6 @@ fn record(state: &State, crr: &Rc<Crr>, mut update: Update) -> Result<Value> {
     }
     state.settle();
     Ok(Value::Null)
-}
-
-/// The columns of the set that changed, if the trigger hands one over.
-fn changed_columns(crr: &Crr, arguments: Arguments<'_>) -> Vec<ColumnId> {
-    let (first, bits) = (arguments.integer(0).max(0) as usize, arguments.integer(1));
-    let captured = crr.captured().skip(first).take(COLUMNS_PER_SET);
-    let is_set = |bit: usize| bits >> bit & 1 == 1;
-    captured
-        .enumerate()
-        .filter(|(bit, _)| is_set(*bit))
-        .map(|(_, column)| column.id)
-        .collect()
-}
-
-/// The same as a set; none if one of them has no place there.
-fn changed_set(crr: &Crr, arguments: Arguments<'_>) -> Option<ColumnSet> {
-    let (first, bits) = (arguments.integer(0).max(0) as usize, arguments.integer(1));
-    match crr.captured_ids() {
-        Some(ids) if first == 0 => Some(ColumnSet::of_bits(bits as u64 & ids)),
-        _ => ColumnSet::of(&changed_columns(crr, arguments)),
-    }
 }
 
 fn record_update(state: &State, crr: &Rc<Crr>, update: Update) -> Result<()> {
@@ -532,39 +390,4 @@ fn record_move(
     replaced.set_cells(cells_at, LOCAL, versions.into_iter());
     replaced.set_sentinel(cl, sentinel_at, LOCAL);
     state.save_clock(crr, new_key, replaced)
-}
-
-/// AFTER DELETE.
-pub fn delete(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
-    if is_merged(state)? {
-        return Ok(Value::Null);
-    }
-    let (crr, arguments) = table(state, arguments)?;
-    let key = crr.key_of(arguments)?;
-    state.take_note(crr.id, &key);
-    if !state.is_capturing() {
-        state.note_unrecorded(&crr, &key)?;
-        return Ok(Value::Null);
-    }
-    let crr = begin(state, &crr, None)?;
-    record_delete(state, &crr, &key)?;
-    state.settle();
-    Ok(Value::Null)
-}
-
-fn record_delete(state: &State, crr: &Rc<Crr>, key: &Key) -> Result<()> {
-    let Some(key) = state.defer(crr, key.clone(), 1, Deferred::Delete)? else {
-        return Ok(());
-    };
-    let key = &key;
-    let mut clock = state
-        .find_clock(crr, key)?
-        .unwrap_or_else(RowClock::pristine);
-    if state.has_other_triggers()? && state.row_exists(crr, &crr.key_values(key)?)? {
-        // A trigger of the application made the row again before this one ran.
-        clock.cl = clock.cl.next_delete();
-        return record_new_life(state, crr, key, clock);
-    }
-    clock.start_over(clock.cl.next_delete(), state.reserve(1)?, LOCAL);
-    state.save_clock(crr, key, clock)
 }

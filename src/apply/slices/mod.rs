@@ -316,7 +316,7 @@ impl<'s> Slices<'s> {
                 .too_long
                 .is_none_or(|place| place <= slice.from.number());
         let whole = slice.weight + size.weight + after;
-        let mut batch = Batch::default();
+        let mut batch = Batch::short();
         for _ in 0..size.rows {
             let Some(row) = chunk.next_row().map_err(Error::changeset)? else {
                 break;

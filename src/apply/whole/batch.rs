@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! row --whole, first life, no record, the row before was new--> waits
-//! so many wait: one INSERT --all are in---------------------------------> log entries, in their order
-//!                          --row n is there already, or is refused------> log entries of those before it;
-//!                                                                         n and the rest are merged one by one
-//! another row or the end: those that wait are merged one by one
+//! many wait, another row or the end:
+//!     in the order of their keys, so many by one INSERT --all are in------------------> inserted
+//!                                                       --row n is there, or refused--> those before it are
+//!     in the order in which they came: log entries of those that were inserted; the others are merged one by one
 //! ```
 //! Only where no trigger fires: none may see, or make, a row between two of them.
+//!
+//! Rows that come in another order than that of their keys cost most where they go into the b-tree of these: each needs
+//! another page. Of tables without a rowid a few thousand wait, which in order need each page once.
 
 use super::{Merging, Target};
 use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion};
@@ -18,6 +21,7 @@ use crate::schema::key::canonical;
 use crate::schema::{Crr, Key};
 use crate::sql::{self, Part, quoted};
 use crate::sqlite::Statement;
+use std::cmp::Ordering;
 
 /// So many rows make a statement. More save little.
 const ROWS: usize = 16;
@@ -25,10 +29,19 @@ const ROWS: usize = 16;
 /// A statement has at most so many parameters, below the lowest limit in use (999).
 const PARAMETERS_MAX: usize = 900;
 
+/// So many rows wait for being put in order at most, and so many cells of them.
+const ROWS_IN_ORDER: usize = 1 << 14;
+const CELLS_IN_ORDER: usize = 1 << 16;
+
+/// So many statements may end before their last row, and half of all: after that the others are merged one by one.
+const REFUSALS: usize = 4;
+
 /// Rows that wait, all of one group of a chunk.
 #[derive(Default)]
 pub(in crate::apply) struct Batch<'a> {
     rows: Vec<Waiting>,
+    /// Whether only as many wait as one statement takes
+    is_short: bool,
     /// What they have in common
     group: usize,
     table: usize,
@@ -46,6 +59,47 @@ struct Waiting {
 }
 
 impl<'a> Batch<'a> {
+    /// One of as many rows as one statement takes, for those who count the time.
+    pub(in crate::apply) fn short() -> Batch<'a> {
+        Batch {
+            is_short: true,
+            ..Batch::default()
+        }
+    }
+
+    /// Whether it is time to insert those that wait, of which a statement takes so many.
+    fn is_full(&self, rows: usize, takes_many: bool) -> bool {
+        match self.is_short || !takes_many {
+            true => self.rows.len() >= rows,
+            false => self.rows.len() >= ROWS_IN_ORDER || self.cells.len() >= CELLS_IN_ORDER,
+        }
+    }
+
+    /// The places of those that wait, in the order of their keys.
+    fn in_order(&self) -> Vec<usize> {
+        let key = |place: usize| {
+            let of = place * self.key_columns..(place + 1) * self.key_columns;
+            self.keys.get(of).unwrap_or_default()
+        };
+        // Sorted are small things: the beginnings of the keys, and their places for where those are equal.
+        let mut order: Vec<(u128, usize)> = (0..self.rows.len())
+            .map(|place| (key(place).first().map_or(0, beginning), place))
+            .collect();
+        let by_key = |(a, a_place): &(u128, usize), (b, b_place): &(u128, usize)| {
+            a.cmp(b).then_with(|| {
+                let mut pairs = key(*a_place).iter().zip(key(*b_place));
+                let differing = pairs.find_map(|(a, b)| {
+                    Some(a.merge_order(*b)).filter(|order| *order != Ordering::Equal)
+                });
+                differing.unwrap_or_else(|| a_place.cmp(b_place))
+            })
+        };
+        if !order.is_sorted_by(|a, b| by_key(a, b) == Ordering::Less) {
+            order.sort_unstable_by(by_key);
+        }
+        order.into_iter().map(|(_, place)| place).collect()
+    }
+
     fn push(&mut self, key: Key, row: &RowView<'_, 'a>) {
         if self.rows.is_empty() {
             (self.group, self.table) = (row.group, row.table);
@@ -79,6 +133,27 @@ impl<'a> Batch<'a> {
             key: self.keys.get(of(self.key_columns)).unwrap_or_default(),
             cells,
         }
+    }
+}
+
+/// A number that is smaller for values that stand before others in an index, or equal.
+fn beginning(value: &ValueRef<'_>) -> u128 {
+    let of_bytes = |class: u128, bytes: &[u8]| {
+        let mut first = [0; 16];
+        for (place, byte) in first[1..].iter_mut().zip(bytes) {
+            *place = *byte;
+        }
+        class << 120 | u128::from_be_bytes(first)
+    };
+    match value {
+        ValueRef::Null => 0,
+        ValueRef::Integer(integer) => {
+            1 << 120 | (i128::from(*integer) - i128::from(i64::MIN)) as u128
+        }
+        // Beside integers they may stand anywhere: these are rare, and the order only saves time.
+        ValueRef::Real(_) => 2 << 120,
+        ValueRef::Text(text) => of_bytes(3, text),
+        ValueRef::Blob(blob) => of_bytes(4, blob),
     }
 }
 
@@ -117,22 +192,37 @@ impl Merging<'_> {
             return self.merge(row);
         };
         batch.push(key, row);
-        if batch.rows.len() < rows {
-            return Ok(());
+        let target = self.targets.get(row.group).and_then(Option::as_ref);
+        match batch.is_full(rows, target.is_some_and(|target| target.takes_many)) {
+            true => self.flush(batch),
+            false => Ok(()),
         }
-        self.insert_batch(batch)
     }
 
     /// Merges what waits.
     pub(in crate::apply) fn flush(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        let rows = std::mem::take(&mut batch.rows);
-        self.merge_from(batch, &rows, 0)
-    }
-
-    /// Merges those that wait from a place on, one by one.
-    fn merge_from(&mut self, batch: &Batch<'_>, rows: &[Waiting], first: usize) -> Result<()> {
-        for (place, row) in rows.iter().enumerate().skip(first) {
-            self.merge(&batch.row(place, row))?;
+        if batch.rows.is_empty() {
+            return Ok(());
+        }
+        let mut targets = std::mem::take(&mut self.targets);
+        let inserted = match targets.get_mut(batch.group) {
+            Some(Some(target)) => self.insert_batch(target, batch),
+            _ => Ok(Vec::new()),
+        };
+        let crr = targets
+            .get(batch.group)
+            .and_then(|target| target.as_ref()?.crr.clone());
+        self.targets = targets;
+        let mut inserted = inserted?.into_iter();
+        for (place, row) in std::mem::take(&mut batch.rows).iter().enumerate() {
+            let view = batch.row(place, row);
+            match &crr {
+                Some(crr) if inserted.next() == Some(true) => {
+                    self.state.flush_held()?;
+                    self.log_new(crr, &row.key, &view)?;
+                }
+                _ => self.merge(&view)?,
+            }
         }
         Ok(())
     }
@@ -170,35 +260,50 @@ impl Merging<'_> {
         })
     }
 
-    /// Inserts all that wait by one statement, as far as they are new.
-    fn insert_batch(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        let rows = std::mem::take(&mut batch.rows);
-        let mut targets = std::mem::take(&mut self.targets);
-        let outcome = match targets.get_mut(batch.group) {
-            Some(Some(target)) => self.insert_into(target, batch, &rows),
-            _ => Ok(0),
+    /// Inserts those that wait as far as they are new, by statements of many rows; says for each whether it was.
+    fn insert_batch(&mut self, target: &mut Target, batch: &Batch<'_>) -> Result<Vec<bool>> {
+        let mut inserted = vec![false; batch.rows.len()];
+        let Some(crr) = target.crr.clone() else {
+            return Ok(inserted);
         };
-        self.targets = targets;
-        let inserted = outcome?;
-        self.merge_from(batch, &rows, inserted)
+        // A rowid is better given in the order in which rows come: so they are read again, here and by whoever gets them.
+        let may_sort = crr.rowid_names.is_empty();
+        let order = match may_sort {
+            true => batch.in_order(),
+            false => (0..batch.rows.len()).collect(),
+        };
+        let (mut statements, mut refusals) = (0, 0);
+        for places in order.chunks_exact(rows_at_once(&crr).max(1)) {
+            let count = self.insert_at_once(target, &crr, batch, places)?;
+            for place in &places[..count] {
+                inserted[*place] = true;
+            }
+            statements += 1;
+            refusals += usize::from(count < places.len());
+            if refusals > REFUSALS + statements / 2 || target.is_refusing_batches {
+                break;
+            }
+        }
+        target.takes_many = refusals == 0 && may_sort;
+        Ok(inserted)
     }
 
-    fn insert_into(
+    /// Inserts rows by one statement, which ends before the first that is there or refused; gives the number of those
+    /// that are in.
+    fn insert_at_once(
         &mut self,
         target: &mut Target,
+        crr: &Crr,
         batch: &Batch<'_>,
-        rows: &[Waiting],
+        places: &[usize],
     ) -> Result<usize> {
-        let Some(crr) = target.crr.clone() else {
-            return Ok(0);
-        };
         if let Some(finder) = &mut target.rows {
             finder.stop();
         }
         let connection = self.state.store.connection;
         let insert: &mut Statement = match &mut target.batch {
             Some(insert) => insert,
-            none => match connection.prepare_persistent(&insert_sql(&crr, rows.len())) {
+            none => match connection.prepare_persistent(&insert_sql(crr, places.len())) {
                 Ok(insert) => none.insert(insert),
                 // The application may have lowered the limits of SQLite so far that only single rows fit.
                 Err(error) if error.is_about_statement() => {
@@ -208,10 +313,9 @@ impl Merging<'_> {
                 Err(error) => return Err(error),
             },
         };
-        let views = rows
+        let views = places
             .iter()
-            .enumerate()
-            .map(|(place, row)| batch.row(place, row));
+            .filter_map(|place| Some(batch.row(*place, batch.rows.get(*place)?)));
         let values = views.flat_map(|view| {
             let key = view.key.iter().zip(&crr.key_columns);
             let key = key.map(|(value, column)| canonical(*value, column.affinity));
@@ -231,13 +335,8 @@ impl Merging<'_> {
             }
         };
         self.state.settle();
-        let inserted = usize::try_from(inserted)
-            .unwrap_or_default()
-            .min(rows.len());
-        for (place, row) in rows.iter().enumerate().take(inserted) {
-            self.log_new(&crr, &row.key, &batch.row(place, row))?;
-        }
-        Ok(inserted)
+        let inserted = usize::try_from(inserted).unwrap_or_default();
+        Ok(inserted.min(places.len()))
     }
 
     /// Records a whole row that was just inserted.

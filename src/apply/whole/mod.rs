@@ -43,6 +43,8 @@ struct Target {
     /// Whether the last row was not there before
     expects_new: bool,
     rows: Option<RowFinder>,
+    /// Whether all rows of the last batch were new, and may come into the table in any order
+    takes_many: bool,
     /// Inserts several rows
     batch: Option<Statement>,
     /// Whether SQLite does not compile that statement
@@ -250,6 +252,7 @@ impl<'s> Merging<'s> {
                 .as_ref()
                 .map(|crr| RowFinder::new(self.state.store.connection, crr)),
             crr,
+            takes_many: false,
             batch: None,
             is_refusing_batches: false,
         })

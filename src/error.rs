@@ -238,21 +238,29 @@ impl Error {
         }
     }
 
-    /// Puts what stays of the work before the message of any error.
+    /// Puts what stays of the work, or what it was about, before the message of any error.
     pub fn after(self, done: impl fmt::Display) -> Error {
-        let join = |text: String| format!("{done}: {}", text.trim_start_matches(PREFIX));
+        self.with_text(|text| format!("{done}: {}", text.trim_start_matches(PREFIX)))
+    }
+
+    /// Puts what to do behind the message of any error.
+    pub fn with_advice(self, advice: impl fmt::Display) -> Error {
+        self.with_text(|text| format!("{text}; {advice}"))
+    }
+
+    fn with_text(self, change: impl FnOnce(String) -> String) -> Error {
         match self {
             Error::Sqlite { code, message } => Error::Sqlite {
                 code,
-                message: join(message),
+                message: change(message),
             },
-            Error::Usage(text) => Error::Usage(join(text)),
-            Error::Table(text) => Error::Table(join(text)),
-            Error::Change(text) => Error::Change(join(text)),
-            Error::Corrupt(text) => Error::Corrupt(join(text)),
-            Error::Load(text) => Error::Load(join(text)),
-            Error::Foreign(text) => Error::Foreign(join(text)),
-            Error::Internal(text) => Error::Internal(join(text)),
+            Error::Usage(text) => Error::Usage(change(text)),
+            Error::Table(text) => Error::Table(change(text)),
+            Error::Change(text) => Error::Change(change(text)),
+            Error::Corrupt(text) => Error::Corrupt(change(text)),
+            Error::Load(text) => Error::Load(change(text)),
+            Error::Foreign(text) => Error::Foreign(change(text)),
+            Error::Internal(text) => Error::Internal(change(text)),
             Error::Doomed => Error::Doomed,
         }
     }

@@ -22,6 +22,8 @@ mod hostile;
 mod parts;
 #[path = "changeset/random.rs"]
 mod random;
+#[path = "changeset/refused_parts.rs"]
+mod refused_parts;
 #[path = "support/sealed.rs"]
 mod sealed;
 #[path = "changeset/slices.rs"]

@@ -117,7 +117,8 @@ fn check_reach(subject: Subject, count: u64, reach: &Reach) {
         Situation::AlteredByOtherConnection,
     ];
     // That takes a copy of a file, which is the simulator's.
-    let is_met = |situation: &&Situation| **situation != Situation::TieWonByOwnSite;
+    let of_copies = [Situation::TieWonByOwnSite, Situation::ParkedTieWonByOwnSite];
+    let is_met = |situation: &&Situation| !of_copies.contains(situation);
     let expected = |situation: &&Situation| {
         is_met(situation) && (subject == Subject::Library || !needs_files.contains(situation))
     };

@@ -10,6 +10,7 @@ use crate::crdt::changeset::{Header, Part, Reader};
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::sql;
+use crate::sqlite::Statement;
 use crate::sqlite::triggers::TriggersOff;
 use crate::state::State;
 
@@ -102,6 +103,20 @@ fn apply_rows(state: &State, bytes: &[u8]) -> Result<i64> {
     Ok(merging.finish())
 }
 
+/// Reads the rows of one changeset, and refuses what `apply_rows` would whatever the constraints of the tables say.
+fn check_rows(state: &State, bytes: &[u8]) -> Result<()> {
+    let mut reader = Reader::open(bytes).map_err(Error::changeset)?;
+    let mut merging = Merging::new(state, reader.header().clone())?;
+    let mut buffer = Vec::new();
+    while let Some(mut chunk) = reader.next_chunk(&mut buffer).map_err(Error::changeset)? {
+        merging.start_chunk();
+        while let Some(row) = chunk.next_row().map_err(Error::changeset)? {
+            merging.check(&row)?;
+        }
+    }
+    Ok(())
+}
+
 /// A changeset that begins after a transaction says that nothing more is left of that. Its last parts may never
 /// come: later writes can have replaced all that was in them.
 pub(super) fn apply_preceding(state: &State, header: &Header) -> Result<i64> {
@@ -136,12 +151,12 @@ pub(super) fn apply_superseded(state: &State, site: &[u8], version: DbVersion) -
     let of = [ValueRef::Blob(site), ValueRef::Integer(version.to_sql())];
     let mut parts = state.store.connection.prepare(sql::PARTS_OF)?;
     parts.bind_all(of)?;
-    let mut rowids = Vec::new();
+    let mut kept = Vec::new();
     while parts.step()? {
-        rowids.push(parts.integer(0));
+        kept.push(Kept::of(&parts));
     }
     drop(parts);
-    apply_kept(state, &rowids, of)
+    apply_kept(state, &kept, (site, version))
 }
 
 fn has_parts(state: &State) -> Result<bool> {
@@ -156,12 +171,10 @@ pub(super) fn merge_part(state: &State, header: &Header, part: Part, bytes: &[u8
     apply_parts(state, &header.site, header.last.version, end)
 }
 
-/// Keeps a part until the others are there. One that can't be read to its end would stand in the way of its transaction
-/// for ever.
+/// Keeps a part until the others are there. One that can't be read to its end, or does not fit its tables, would stand in the
+/// way of its transaction for ever.
 fn keep(state: &State, header: &Header, part: Part, bytes: &[u8]) -> Result<()> {
-    Reader::open(bytes)
-        .and_then(Reader::verify)
-        .map_err(Error::changeset)?;
+    check_rows(state, bytes)?;
     let connection = state.store.connection;
     if !has_parts(state)? {
         connection.execute(sql::PARTS_CREATE)?;
@@ -196,12 +209,12 @@ fn apply_parts(state: &State, site: &[u8], version: DbVersion, end: Option<Seq>)
     let of = [ValueRef::Blob(site), ValueRef::Integer(version.to_sql())];
     let mut parts = connection.prepare(sql::PARTS_OF)?;
     parts.bind_all(of)?;
-    let (mut rowids, mut reached, mut is_whole) = (Vec::new(), 0, false);
+    let (mut kept, mut reached, mut is_whole) = (Vec::new(), 0, false);
     while parts.step()? {
         if parts.integer(1) > reached {
             break;
         }
-        rowids.push(parts.integer(0));
+        kept.push(Kept::of(&parts));
         reached = reached.max(parts.integer(2) + 1);
         is_whole |= parts.integer(3) == 1 || end.is_some_and(|end| reached > end.to_sql());
     }
@@ -209,20 +222,59 @@ fn apply_parts(state: &State, site: &[u8], version: DbVersion, end: Option<Seq>)
     if !is_whole {
         return Ok(0);
     }
-    apply_kept(state, &rowids, of)
+    apply_kept(state, &kept, (site, version))
+}
+
+/// A part that is kept.
+struct Kept {
+    rowid: i64,
+    /// Its first and last seq
+    seqs: (i64, i64),
+}
+
+impl Kept {
+    /// From a row of `PARTS_OF`.
+    fn of(parts: &Statement) -> Kept {
+        Kept {
+            rowid: parts.integer(0),
+            seqs: (parts.integer(1), parts.integer(2)),
+        }
+    }
+
+    /// Names this part in an error about what came, and says how to get rid of it.
+    fn explain(&self, (site, version): (&[u8], DbVersion), error: Error) -> Error {
+        if !error.is_refusal() && !error.is_about_statement() {
+            return error;
+        }
+        let (first, last) = self.seqs;
+        let site = sql::value_literal(ValueRef::Blob(site));
+        let DbVersion(version) = version;
+        let place = format!("site = {site} AND db_version = {version}");
+        error
+            .after(format!(
+                "the part of a large transaction with {place} AND first_seq = {first} AND last_seq = {last} can't be merged"
+            ))
+            .with_advice(format!(
+                "mend what refuses it and apply the changeset again, or DELETE FROM crsql_parts WHERE {place} and get \
+                 everything above db_version {} from that site again",
+                version.saturating_sub(1)
+            ))
+    }
 }
 
 /// Merges kept parts, and lets go of all of their transaction.
-fn apply_kept(state: &State, rowids: &[i64], of: [ValueRef<'_>; 2]) -> Result<i64> {
+fn apply_kept(state: &State, kept: &[Kept], of: (&[u8], DbVersion)) -> Result<i64> {
     let connection = state.store.connection;
     let mut get = connection.prepare(sql::PARTS_GET)?;
     let mut won = 0;
-    for rowid in rowids {
-        let data = get.first([ValueRef::Integer(*rowid)], |row| row.value(0).to_owned())?;
+    for part in kept {
+        let rowid = [ValueRef::Integer(part.rowid)];
+        let data = get.first(rowid, |row| row.value(0).to_owned())?;
         if let Some(Value::Blob(data)) = data {
-            won += apply_rows(state, &data)?;
+            won += apply_rows(state, &data).map_err(|error| part.explain(of, error))?;
         }
     }
+    let of = [ValueRef::Blob(of.0), ValueRef::Integer(of.1.to_sql())];
     connection.prepare(sql::PARTS_REMOVE)?.run(of)?;
     Ok(won)
 }

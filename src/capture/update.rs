@@ -309,18 +309,25 @@ fn defer_update(state: &State, crr: &Rc<Crr>, key: Key, columns: ColumnSet) -> R
 }
 
 /// The columns that the triggers do not name yet and that may have changed: what was never set held its
-/// default, of others nobody knows what they held.
+/// default, of others nobody knows what they held. A column that is not late was added when there were no rows: a
+/// row with such a cell unset was merged, so it was inserted.
 fn changed_unnamed(state: &State, crr: &Crr, key: &Key, clock: &RowClock) -> Result<Vec<ColumnId>> {
     let values = cells(state, crr, key)?.unwrap_or_default();
-    let unnamed = crr.columns.iter().zip(&values).filter(|(column, value)| {
-        let is_default = column
-            .late
-            .as_ref()
-            .is_some_and(|default| late::is_same(value.as_ref(), default.as_ref()));
-        let is_unset = clock.column_version(column.id).is_none();
-        !(column.is_captured || is_unset && is_default)
-    });
-    Ok(unnamed.map(|(column, _)| column.id).collect())
+    let mut changed = Vec::new();
+    for (column, value) in crr.columns.iter().zip(&values) {
+        if column.is_captured {
+            continue;
+        }
+        let held = match (clock.column_version(column.id), &column.late) {
+            (Some(_), _) => None,
+            (None, Some(default)) => Some(default.clone()),
+            (None, None) => late::inserted_with(state.store.connection, &crr.name, &column.name)?,
+        };
+        if !held.is_some_and(|held| late::is_same(value.as_ref(), held.as_ref())) {
+            changed.push(column.id);
+        }
+    }
+    Ok(changed)
 }
 
 /// The row got another key: every cell is written under the new one, and the old one is deleted. The seqs

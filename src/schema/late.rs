@@ -4,7 +4,7 @@
 //! they are *unset*. A pristine row is known to have been there by the default that it still holds: a row that
 //! is inserted later and holds the default gets a record which says that its cells are set.
 
-use super::inspect::DeclaredColumn;
+use super::inspect::{DeclaredColumn, DeclaredTable};
 use crate::crdt::value::{Affinity, Value, ValueRef, whole_integer};
 use crate::error::Result;
 use crate::sql::{self, Part};
@@ -40,26 +40,11 @@ pub fn filled_with(column: &DeclaredColumn) -> Result<Value> {
     };
     let scratch = Scratch::open()?;
     let connection = scratch.connection();
-    let affinity = match column.affinity {
-        Affinity::None => "BLOB",
-        Affinity::Text => "TEXT",
-        Affinity::Numeric => "NUMERIC",
-        Affinity::Real => "REAL",
-    };
-    let fill = |text: &str| {
-        let parts = [
-            ("type", Part::Sql(affinity)),
-            ("default", Part::Sql(default)),
-        ];
-        sql::fill(text, &parts)
-    };
     connection.execute(sql::LATE_OLD)?;
-    let value = match connection.execute(&fill(sql::LATE_ADD)) {
+    let value = match connection.execute(&with_default(sql::LATE_ADD, column, default)) {
         Ok(()) => value_of(connection, sql::LATE_GET),
         // Not one that `ADD COLUMN` accepts: the table was made anew.
-        Err(error) if error.is_about_statement() => connection
-            .execute(&fill(sql::LATE_NEW))
-            .and_then(|()| value_of(connection, sql::LATE_INSERT)),
+        Err(error) if error.is_about_statement() => made_anew(connection, column, default),
         Err(error) => Err(error),
     };
     match value {
@@ -67,6 +52,56 @@ pub fn filled_with(column: &DeclaredColumn) -> Result<Value> {
         Err(error) if error.is_about_statement() => Ok(Value::Null),
         value => value,
     }
+}
+
+/// What a row gets that is inserted without a word on this column; none if that can't be computed here.
+pub fn inserted_with(connection: Connection, table: &str, column: &str) -> Result<Option<Value>> {
+    let declared = DeclaredTable::read(connection, table)?;
+    let mut columns = declared.iter().flat_map(|table| &table.columns);
+    let Some(column) = columns.find(|declared| declared.name == column) else {
+        return Ok(None);
+    };
+    let Some(default) = &column.default else {
+        return Ok(Some(Value::Null));
+    };
+    let scratch = Scratch::open()?;
+    let connection = scratch.connection();
+    connection.execute(sql::LATE_OLD)?;
+    let value = match connection.execute(&with_default(sql::LATE_ADD, column, default)) {
+        Ok(()) => inserted(connection, "old"),
+        Err(error) if error.is_about_statement() => made_anew(connection, column, default),
+        Err(error) => Err(error),
+    };
+    match value {
+        Err(error) if error.is_about_statement() => Ok(None),
+        value => value.map(Some),
+    }
+}
+
+/// What a row gets in a table that has had the column from the beginning.
+fn made_anew(connection: Connection, column: &DeclaredColumn, default: &str) -> Result<Value> {
+    connection.execute(&with_default(sql::LATE_NEW, column, default))?;
+    inserted(connection, "new")
+}
+
+fn inserted(connection: Connection, table: &str) -> Result<Value> {
+    let insert = sql::fill(sql::LATE_INSERT, &[("table", Part::Name(table))]);
+    value_of(connection, &insert)
+}
+
+/// A statement on a table whose column has the affinity and the default of this one.
+fn with_default(text: &str, column: &DeclaredColumn, default: &str) -> String {
+    let affinity = match column.affinity {
+        Affinity::None => "BLOB",
+        Affinity::Text => "TEXT",
+        Affinity::Numeric => "NUMERIC",
+        Affinity::Real => "REAL",
+    };
+    let parts = [
+        ("type", Part::Sql(affinity)),
+        ("default", Part::Sql(default)),
+    ];
+    sql::fill(text, &parts)
 }
 
 fn value_of(connection: Connection, query: &str) -> Result<Value> {

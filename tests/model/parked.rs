@@ -47,6 +47,9 @@ impl Replica {
             let is_larger = change.site > held.site;
             if is_larger {
                 self.reach.met(Situation::ParkedTieWonBySite);
+                if change.site[..] == self.site {
+                    self.reach.met(Situation::ParkedTieWonByOwnSite);
+                }
             }
             return is_larger;
         }

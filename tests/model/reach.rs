@@ -15,7 +15,7 @@ situations! {
     CellUpdated, UpdateWithoutChange, RowDeleted, RowRecreated, InsertedAndDeletedAtOnce, KeyMoved,
     KeyMovedToTombstone, KeyMovedOverFirstLife, KeyMovedOverLaterLife, StatementFailed,
     StatementStopped, StatementRolledBack, MergeApplied, MergeOfEarlierLife, MergeOfSameDeath,
-    MergeOfSameSentinel, MergeOfLowerVersion, TieWon, TieLost, TieOfEqualValues, TieWonBySite, TieWonByOwnSite, ParkedTieWonBySite,
+    MergeOfSameSentinel, MergeOfLowerVersion, TieWon, TieLost, TieOfEqualValues, TieWonBySite, TieWonByOwnSite, ParkedTieWonBySite, ParkedTieWonByOwnSite,
     TombstoneMerged, TombstoneOfUnknownRow, LifeStartedBySentinel, RevivedBySentinel, RevivedByCell,
     CellZeroed, ZeroedCellMerged, MergeRefused, MergeRefusedByConstraint, Rollback,
     RollbackToSavepoint, NestedSavepoint, VersionRaised, QuietStatement, ReadInsideTransaction,

@@ -4,7 +4,7 @@ use crate::model::statement::{Assign, OnConflict, Statement, Targets};
 use crate::model::table::Table;
 use crate::model::value::{Rule, Value};
 
-use super::migrations::{self, Migrations};
+use super::habit::Habit;
 use super::plan::{
     Action, Bounds, Delivery, End, Finish, Flaw, Form, Migrating, Order, Plan, Selection, Step,
     Storage,
@@ -21,6 +21,7 @@ pub struct Generator {
     /// The tables in use, with all columns that they ever have.
     tables: Vec<Table>,
     has_migrations: bool,
+    habit: Habit,
     replicas: usize,
     /// May a replica read from another one directly?
     has_deliveries: bool,
@@ -43,7 +44,8 @@ pub fn plan_of(mut random: Random, seed: u64, tables: &[Table]) -> Plan {
     let storages = (0..replicas).map(|_| random.weighted(&storages)).collect();
     let length_max = (5 + seed as usize / 8).min(STEPS_MAX);
     let length_range = (3.max(length_max / 3), length_max);
-    let (mut plan, mut generator, length) = world(seed, random, tables, storages, length_range);
+    let (mut plan, mut generator, length) =
+        world(seed, random, tables, Habit::None, storages, length_range);
     generator.has_deliveries = true;
     plan.steps = (0..length).map(|_| generator.step()).collect();
     plan
@@ -54,11 +56,15 @@ pub fn world(
     seed: u64,
     mut random: Random,
     tables: &[Table],
+    habit: Habit,
     storages: Vec<Storage>,
     length_range: (usize, usize),
 ) -> (Plan, Generator, usize) {
+    let fitting: Vec<usize> = (0..tables.len())
+        .filter(|place| habit.fits(&tables[*place]))
+        .collect();
     let mut shapes: Vec<usize> = (0..random.weighted(&[(60, 1), (30, 2), (10, 3)]))
-        .map(|_| random.below(tables.len()))
+        .map(|_| fitting[random.below(fitting.len())])
         .collect();
     shapes.sort_unstable();
     shapes.dedup();
@@ -66,9 +72,9 @@ pub fn world(
         .iter()
         .map(|shape| pools(&mut random, &tables[*shape]))
         .collect();
-    let (created_later, migrations) = migrations(&mut random, &shapes, tables);
+    let (created_later, migrations) = habit.migrations(&mut random, &shapes, tables);
     let length = random.between(length_range.0, length_range.1);
-    let merge_equal_values = random.percent(15);
+    let merge_equal_values = random.percent(15) || habit == Habit::EqualValues;
     let recursive_triggers = random.percent(15);
     let finish = random.weighted(&[
         (35, Finish::Pulls),
@@ -79,6 +85,7 @@ pub fn world(
         random,
         tables: migrations.tables,
         has_migrations: !migrations.list.is_empty(),
+        habit,
         replicas: storages.len(),
         has_deliveries: false,
         pools,
@@ -95,23 +102,6 @@ pub fn world(
         finish,
     };
     (plan, generator, length)
-}
-
-/// Which of the tables are created later, and what happens to them all. Two schedules of five leave the schema alone.
-fn migrations(random: &mut Random, shapes: &[usize], all: &[Table]) -> (Vec<usize>, Migrations) {
-    let mut tables: Vec<Table> = shapes.iter().map(|shape| all[*shape].clone()).collect();
-    if random.percent(40) {
-        let list = Vec::new();
-        return (Vec::new(), Migrations { list, tables });
-    }
-    let later = (0..tables.len())
-        .filter(|_| random.percent(30))
-        .collect::<Vec<_>>();
-    for place in &later {
-        tables[*place].is_here = false;
-    }
-    let count = random.between(1, 8);
-    (later, migrations::list(random, tables, count))
 }
 
 fn pools(random: &mut Random, table: &Table) -> Vec<Vec<Value>> {
@@ -157,6 +147,22 @@ impl Generator {
         }
     }
 
+    /// A replica does its next migration, and writes at the schema that it has then.
+    pub fn migration(&mut self, replica: usize) -> Step {
+        let migrating = Migrating {
+            is_session: self.random.percent(50),
+            before: Vec::new(),
+            after: (0..4).map(|_| self.statement()).collect(),
+            end: End::Alter { by_old_name: false },
+        };
+        Step::Work {
+            replica,
+            connection: 0,
+            transaction: None,
+            actions: vec![Action::Migrate(migrating)],
+        }
+    }
+
     /// What waits for a plain change of the schema is merged, which is undone, and merged again.
     fn replay_twice(&mut self) -> Vec<Action> {
         let migrating = Migrating {
@@ -186,7 +192,7 @@ impl Generator {
     }
 
     fn action(&mut self, replica: usize, is_in_transaction: bool) -> Action {
-        if self.has_migrations && self.random.percent(20) {
+        if self.has_migrations && self.random.percent(self.habit.percent_migrating()) {
             return Action::Migrate(self.migrating());
         }
         match self.random.below(if is_in_transaction { 100 } else { 70 }) {
@@ -417,6 +423,9 @@ impl Generator {
         let table = &self.tables[chosen];
         match table.key.iter().position(|key| *key == column) {
             Some(position) => self.key_value(chosen, position),
+            None if self.habit == Habit::EqualValues => {
+                values::one_of_few(&mut self.random, &table.columns[column])
+            }
             None => values::cell(&mut self.random, &table.columns[column]),
         }
     }

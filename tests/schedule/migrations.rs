@@ -22,15 +22,27 @@ struct Generator<'a> {
     names: usize,
 }
 
+/// Columns are added; `give_again`: they are also dropped, and their names given to others.
+pub fn few(random: &mut Random, tables: Vec<Table>, count: usize, give_again: bool) -> Migrations {
+    let mut generator = Generator::new(random, tables);
+    let mut list = Vec::new();
+    for _ in 0..count {
+        let place = generator.random.below(generator.tables.len());
+        let steps = match generator.random.below(10) {
+            0..7 if give_again => vec![generator.drop_rename_and_add(place)],
+            7..9 if give_again => generator.drop_and_add_again(place),
+            _ => vec![vec![generator.add(place)]],
+        };
+        for ddl in steps.into_iter().filter(|ddl| !ddl.is_empty()) {
+            list.push(generator.migration(place, ddl));
+        }
+    }
+    generator.end(list)
+}
+
 /// `tables` are those of the schedule; the ones that are not there yet get created on the way.
 pub fn list(random: &mut Random, tables: Vec<Table>, count: usize) -> Migrations {
-    let first_names = tables.iter().map(|table| table.name.clone()).collect();
-    let mut generator = Generator {
-        random,
-        tables,
-        first_names,
-        names: 0,
-    };
+    let mut generator = Generator::new(random, tables);
     let mut list = Vec::new();
     // Some of them come to nothing.
     for _ in 0..count {
@@ -42,17 +54,30 @@ pub fn list(random: &mut Random, tables: Vec<Table>, count: usize) -> Migrations
     }) {
         list.push(generator.migration(place, vec![Ddl::CreateTable]));
     }
-    let mut tables = generator.tables;
-    for table in &mut tables {
-        let columns = 0..table.columns.len();
-        table.cells = columns
-            .filter(|column| !table.key.contains(column) && !table.columns[*column].generated)
-            .collect();
-    }
-    Migrations { list, tables }
+    generator.end(list)
 }
 
-impl Generator<'_> {
+impl<'a> Generator<'a> {
+    fn new(random: &'a mut Random, tables: Vec<Table>) -> Generator<'a> {
+        Generator {
+            random,
+            first_names: tables.iter().map(|table| table.name.clone()).collect(),
+            tables,
+            names: 0,
+        }
+    }
+
+    fn end(self, list: Vec<Migration>) -> Migrations {
+        let mut tables = self.tables;
+        for table in &mut tables {
+            let columns = 0..table.columns.len();
+            table.cells = columns
+                .filter(|column| !table.key.contains(column) && !table.columns[*column].generated)
+                .collect();
+        }
+        Migrations { list, tables }
+    }
+
     fn migration(&mut self, place: usize, ddl: Vec<Ddl>) -> Migration {
         for ddl in &ddl {
             self.tables[place].change(ddl);
@@ -192,6 +217,16 @@ impl Generator<'_> {
             name,
         };
         vec![Ddl::DropColumn { column }, rename]
+    }
+
+    /// As `drop_and_rename`, and as many columns are left as there were.
+    fn drop_rename_and_add(&mut self, place: usize) -> Vec<Ddl> {
+        let mut all = self.drop_and_rename(place);
+        if !all.is_empty() {
+            let name = self.new_name();
+            all.push(Ddl::AddColumn(Column::new(&name, Rule::Any)));
+        }
+        all
     }
 
     fn rebuild(&mut self, place: usize) -> Vec<Ddl> {

@@ -10,6 +10,7 @@ pub mod database;
 pub mod ddl;
 pub mod exchange;
 pub mod generate;
+pub mod habit;
 pub mod large;
 pub mod migrate;
 pub mod migrations;

@@ -45,6 +45,17 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The same somewhere else.
+    #[allow(dead_code)] // the simulator alone has fleets of which several do the same
+    pub fn on_replica(mut self, other: usize) -> Step {
+        let (Step::Work { replica, .. } | Step::Deliver { replica, .. } | Step::Reopen { replica }) =
+            &mut self;
+        *replica = other;
+        self
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub start: &'static str,

@@ -29,6 +29,15 @@ pub fn cell(random: &mut Random, column: &Column) -> Value {
     fit(random, column.rule, value)
 }
 
+/// One of few values, so that replicas that know nothing of each other write the same.
+pub fn one_of_few(random: &mut Random, column: &Column) -> Value {
+    let value = match random.below(10) {
+        0 => column.default.clone(),
+        number => Value::Integer(number as i64 % 2),
+    };
+    fit(random, column.rule, value)
+}
+
 fn common(random: &mut Random) -> Value {
     let values = [
         Value::Null,

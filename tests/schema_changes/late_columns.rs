@@ -204,3 +204,41 @@ fn what_the_rows_of_then_hold_is_what_sqlite_says() {
         assert_eq!(versions(&left), [row("new", 1), row("old", 1)], "{column}");
     }
 }
+
+/// Random schedules led to this: in the transaction of a plain ADD COLUMN the triggers do not name the new column yet. Where the
+/// table was empty before, an UPDATE of a row that came in that transaction told of a write to the column, which nobody had made,
+/// and which could win over one that somebody made.
+#[test]
+fn an_update_tells_of_no_write_to_a_column_that_was_added_to_an_empty_table() {
+    let written = |column: &str, update: &str| {
+        let connection = open_memory();
+        create_crr(
+            &connection,
+            "t",
+            "CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a)",
+        );
+        let text = format!(
+            "BEGIN; ALTER TABLE t ADD COLUMN {column};
+             INSERT INTO crsql_changes VALUES ('t', x'010b016d', 'a', 1, 1, 1, zeroblob(16), 1, 0);
+             UPDATE t SET {update}; COMMIT"
+        );
+        exec(&connection, &text);
+        rows(
+            &connection,
+            "SELECT cid, col_version FROM crsql_changes ORDER BY cid",
+        )
+    };
+    let cell =
+        |column: &str, version| vec![Value::Text(column.to_owned()), Value::Integer(version)];
+    for (column, default) in COLUMNS {
+        let unset = written(column, "a = 2");
+        assert_eq!(unset, [cell("a", 2)], "{column}");
+        let unchanged = written(column, &format!("a = 2, b = {default}"));
+        assert_eq!(unchanged, [cell("a", 2)], "{column}");
+        let set = written(column, "b = 77");
+        assert_eq!(set, [cell("a", 1), cell("b", 1)], "{column}");
+    }
+    // What the default was when the row came can't be known.
+    let unknown = written("b DEFAULT CURRENT_TIMESTAMP", "a = 2");
+    assert_eq!(unknown.first(), Some(&cell("a", 2)));
+}

@@ -158,8 +158,10 @@ impl Fleet<'_> {
     ) -> Outcome<Vec<Letter>> {
         let whose = match self.script.filter {
             Filter::Others => Whose::NotOf(to_site),
+            Filter::All => Whose::All,
             Filter::OfPeer => Whose::Of(self.site(by)),
         };
+        let not_of = (self.script.filter == Filter::Others).then_some(to_site);
         // A version that was received in part is sent again where nobody can ask for the rest of it.
         let since = after.version - i64::from(after.seq.is_some());
         let upto = Point::whole(self.model(by).db_version());
@@ -180,7 +182,7 @@ impl Fleet<'_> {
                 }]
             }
             Carrier::Changeset { level } => {
-                let changeset = files::changeset(self.database(by), since, Some(to_site), level)?;
+                let changeset = files::changeset(self.database(by), since, not_of, level)?;
                 self.expect_news(by, Point::whole(since), whose, &changeset.changes)?;
                 vec![in_stream(changeset, is_push)]
             }
@@ -190,7 +192,7 @@ impl Fleet<'_> {
                 }
                 let from = (after.version, after.seq);
                 let database = self.database(by);
-                let stream = files::stream(database, from, Some(to_site), max_bytes, level)?;
+                let stream = files::stream(database, from, not_of, max_bytes, level)?;
                 let changes: Vec<Change> = stream
                     .iter()
                     .flat_map(|changeset| changeset.changes.clone())
@@ -207,7 +209,7 @@ impl Fleet<'_> {
         let letters = contents.into_iter().enumerate().map(|(index, content)| {
             let mut letter = self.letter(by, to, content);
             letter.to_site = to_site;
-            letter.is_all &= index + 1 == count && self.script.filter == Filter::Others;
+            letter.is_all &= index + 1 == count && self.script.filter != Filter::OfPeer;
             letter
         });
         Ok(letters.collect())

@@ -94,8 +94,10 @@ impl<'a> Fleet<'a> {
         for what in &script.met {
             reached.met(*what);
         }
-        if script.filter == Filter::OfPeer {
-            reached.met(Met::OnlyOfPeerFleet);
+        match script.filter {
+            Filter::OfPeer => reached.met(Met::OnlyOfPeerFleet),
+            Filter::All => reached.met(Met::WithOwnChangesFleet),
+            Filter::Others => (),
         }
         Ok(Fleet {
             names_mean_one_thing: gives_names_once(plan, &world.tables),
@@ -391,7 +393,7 @@ impl<'a> Fleet<'a> {
         let is_comparable = |node: usize| self.model(node).schema.parked.is_empty();
         let level = |node: usize| self.model(node).schema.level;
         let is_meant =
-            self.names_mean_one_thing && self.script.filter == Filter::Others && !self.is_tainted;
+            self.names_mean_one_thing && self.script.filter != Filter::OfPeer && !self.is_tainted;
         if !is_meant
             || level(one) != level(other)
             || !is_comparable(one)

@@ -19,7 +19,7 @@ met! {
     RowsArrived, ChangesetArrived, AppliedInSlices, EmptyChangesetArrived, StreamArrived, PartKept, PartsApplied, PartsEndedBySuccessor,
     StreamContinuedInsideTransaction, ConversationBegun, ConversationEnded, ConversationRestarted, RowsInConversation,
     MessageLost, ConnectionBroken, MessageRepeated, MessageLate, ReorderedOnTheWay, MergeRolledBack, MergeBesideWrite, CursorNotMoved,
-    CursorMoved, AnswerForFormerSite, Pushed, Acknowledged, OnlyOfPeerFleet, MeshFleet, HubFleet, ChainFleet,
+    CursorMoved, AnswerForFormerSite, Pushed, Acknowledged, OnlyOfPeerFleet, WithOwnChangesFleet, MeshFleet, HubFleet, ChainFleet,
     LinksCut, PeerAway, PeerReturned, MessageCutOff, MessageKeptForLater, Crashed, CrashedInTransaction, CrashedWithWriteAheadLog, CrashedWithJournal,
     BackedUp, Restored, RestoredWithWritesLost, CopiedBytes, CopiedByVacuum, IdentityReset, IdentityShared, SharedIdentityReported,
     SharedIdentityReset, SchemaBehindRestored, DigestCompared, DigestsDiffer, SeenAlike, Settled, SettledByPulls,
@@ -77,12 +77,6 @@ impl Reached {
 
     /// What was never met although it must be.
     pub fn missing(&self) -> Vec<String> {
-        // Too rare for the fleets of a budget; tests/repair/copies.rs and tests/changeset/apply.rs reach them by hand.
-        let of_long_runs = [
-            Situation::TieWonByOwnSite,
-            Situation::ParkedTieWonBySite,
-            Situation::SeveralNamesOfOneColumn,
-        ];
         // Bad changes and replicas that read from each other inside a transaction are the property test's.
         let of_others = [
             Situation::MergeRefused,
@@ -95,7 +89,7 @@ impl Reached {
         ];
         let situations = Situation::ALL
             .iter()
-            .filter(|situation| !of_others.contains(situation) && !of_long_runs.contains(situation))
+            .filter(|situation| !of_others.contains(situation))
             .filter(|situation| self.model.count(**situation) == 0)
             .map(|situation| format!("{situation:?}"));
         let met = Met::ALL

@@ -21,6 +21,8 @@ pub struct Script {
 pub enum Filter {
     /// All but its own changes.
     Others,
+    /// All of them, its own as well.
+    All,
     /// Only what the peer itself wrote.
     OfPeer,
 }

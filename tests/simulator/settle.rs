@@ -92,7 +92,7 @@ impl Fleet<'_> {
         ];
         let carriers = match self.script.filter {
             Filter::OfPeer => &carriers[..2],
-            Filter::Others => &carriers[..],
+            Filter::Others | Filter::All => &carriers[..],
         };
         // One alone must do: another one could hide what it lacks.
         let alone = [*random.pick(carriers)];

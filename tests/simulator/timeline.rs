@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 
 use crate::model::table::Table;
 use crate::schedule::generate::{self, Generator};
+use crate::schedule::habit::Habit;
 use crate::schedule::plan::{Form, Step, Storage};
 use crate::schedule::random::Random;
 
@@ -40,6 +41,7 @@ struct Timeline {
     replicas: usize,
     topology: Topology,
     filter: Filter,
+    habit: Habit,
     carriers: Vec<Carrier>,
     is_large: bool,
     loses_files: bool,
@@ -48,6 +50,8 @@ struct Timeline {
     /// Two sides that don't hear of each other.
     cut: Option<Vec<bool>>,
     away: Vec<bool>,
+    /// A file, and a copy of it that kept its identity.
+    twins: Option<(usize, usize)>,
     tickets: Ticket,
     operations: Vec<Operation>,
     met: Vec<Met>,
@@ -56,27 +60,33 @@ struct Timeline {
 /// The script of a seed. A longer one begins like a shorter one.
 pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
     let mut random = Random::new(seed ^ 0x51b0_1a7e_d000);
-    let replicas = random.weighted(&[(15, 2), (35, 3), (30, 4), (15, 5), (5, 7)]);
+    let habit = habit(seed);
+    let replicas = match random.weighted(&[(15, 2), (35, 3), (30, 4), (15, 5), (5, 7)]) {
+        // A file, a copy of it, and one that knows neither.
+        2 if habit == Habit::EqualValues => 3,
+        replicas => replicas,
+    };
     let storages = [(40, Storage::RollbackJournal), (60, Storage::WriteAheadLog)];
     let storages = (0..replicas).map(|_| random.weighted(&storages)).collect();
     let of_world = Random::new(random.next());
-    let (plan, generator, _) = generate::world(seed, of_world, tables, storages, (1, 1));
+    let (plan, generator, _) = generate::world(seed, of_world, tables, habit, storages, (1, 1));
     let topology = random.weighted(&[
         (50, Topology::Mesh),
         (25, Topology::Hub),
         (25, Topology::Chain),
     ]);
     let is_of_peer = topology == Topology::Mesh && random.percent(20);
-    let filter = if is_of_peer {
-        Filter::OfPeer
-    } else {
-        Filter::Others
+    let filter = match is_of_peer {
+        // What was written under an identity comes to all that have it.
+        _ if habit == Habit::EqualValues => Filter::All,
+        true if habit == Habit::None => Filter::OfPeer,
+        _ => Filter::Others,
     };
     let mut timeline = Timeline {
         carriers: carriers(&mut random, filter),
-        is_large: random.percent(20),
+        is_large: random.percent(20) && habit == Habit::None,
         // Where everybody tells only what it wrote itself, what a lost file wrote is told by nobody.
-        loses_files: filter == Filter::Others && random.percent(80),
+        loses_files: filter != Filter::OfPeer && random.percent(80),
         loss: random.weighted(&[(30, 0), (40, 10), (30, 35)]),
         random,
         generator,
@@ -86,8 +96,10 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
         replicas,
         topology,
         filter,
+        habit,
         cut: None,
         away: vec![false; replicas],
+        twins: None,
         tickets: 0,
         operations: Vec::new(),
         met: Vec::new(),
@@ -103,6 +115,16 @@ pub fn script(seed: u64, steps: usize, tables: &[Table]) -> Script {
     }
 }
 
+/// What a fleet does more often than others.
+fn habit(seed: u64) -> Habit {
+    let mut random = Random::new(seed ^ 0x7ab1_75ee_d000);
+    random.weighted(&[
+        (78, Habit::None),
+        (13, Habit::EqualValues),
+        (9, Habit::NamesGivenAgain),
+    ])
+}
+
 /// One kind of carrier, or several.
 fn carriers(random: &mut Random, filter: Filter) -> Vec<Carrier> {
     let forms = [
@@ -116,7 +138,7 @@ fn carriers(random: &mut Random, filter: Filter) -> Vec<Carrier> {
     let is_stream = random.percent(35);
     (0..random.between(1, 4))
         .map(|_| match random.below(100) {
-            _ if is_stream && filter == Filter::Others => Carrier::Stream {
+            _ if is_stream && filter != Filter::OfPeer => Carrier::Stream {
                 max_bytes: *random.pick(&[1, 1, 120, 2_000]),
                 level: 0,
             },
@@ -197,6 +219,7 @@ impl Timeline {
             Event::Settle => {
                 let seed = self.random.next();
                 self.operations.push(Operation::Settle { seed });
+                self.twins = None;
                 let pause = self.random.between(1_000, 5_000);
                 self.at(pause, Event::Settle);
             }
@@ -212,7 +235,13 @@ impl Timeline {
         }
         let connection = usize::from(self.random.percent(20));
         let step = self.generator.work(node, connection);
-        self.operations.push(Operation::Local(step));
+        self.operations.push(Operation::Local(step.clone()));
+        if self.habit == Habit::EqualValues && self.random.percent(40) {
+            // Somebody does the same without knowing of it.
+            let other = (node + self.random.between(1, self.replicas - 1)) % self.replicas;
+            self.operations
+                .push(Operation::Local(step.on_replica(other)));
+        }
     }
 
     fn is_open(&self, (one, other): (usize, usize)) -> bool {
@@ -246,7 +275,7 @@ impl Timeline {
         let ticket = self.tickets;
         let (operation, hops) = match self.random.below(100) {
             // A conversation makes its partners equal in what others wrote, too.
-            0..15 if self.filter == Filter::Others => {
+            0..15 if self.filter != Filter::OfPeer => {
                 let max_bytes = *self.random.pick(&[1_024, 3_000, 1 << 20]);
                 let with = other;
                 let operation = Operation::Talk {
@@ -292,26 +321,65 @@ impl Timeline {
 
     /// A stream breaks; before the rest of it is asked for, all that was in it is gone.
     fn broken_stream(&mut self, by: usize, of: usize, carrier: Carrier) {
-        for breaks_after in [Some(self.random.between(1, 3)), None] {
-            self.tickets += 1;
-            let ticket = self.tickets;
-            let ask = Operation::Ask {
-                ticket,
-                by,
-                of,
-                carrier,
+        let breaks_after = Some(self.random.between(1, 3));
+        self.ask_at_once(by, of, carrier, breaks_after);
+        self.operations.push(Operation::Clear { node: of });
+        self.ask_at_once(by, of, carrier, None);
+    }
+
+    /// A question, and the answer without anything between.
+    fn ask_at_once(&mut self, by: usize, of: usize, carrier: Carrier, breaks_after: Option<usize>) {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let ask = Operation::Ask {
+            ticket,
+            by,
+            of,
+            carrier,
+        };
+        let answer = Arrival {
+            breaks_after,
+            ..Arrival::sound(ticket)
+        };
+        let request = Operation::Arrive(Arrival::sound(ticket));
+        self.operations
+            .extend([ask, request, Operation::Arrive(answer)]);
+    }
+
+    /// A copy that keeps its identity and somebody else do the same, perhaps at a schema that the original does not have yet. It
+    /// hears of that from the other one first.
+    fn tie_with_copy(&mut self, original: usize, copy: usize) {
+        let others = (0..self.replicas).filter(|node| ![original, copy].contains(node));
+        let others: Vec<usize> = others.collect();
+        let other = *self.random.pick(&others);
+        let is_migrating = self.random.percent(50);
+        for count in 0..self.random.between(1, 3) {
+            let step = match is_migrating && count == 0 {
+                true => self.generator.migration(other),
+                false => self.generator.work(other, 0),
             };
-            let answer = Arrival {
-                breaks_after,
-                ..Arrival::sound(ticket)
-            };
-            let request = Operation::Arrive(Arrival::sound(ticket));
+            let again = step.clone().on_replica(copy);
             self.operations
-                .extend([ask, request, Operation::Arrive(answer)]);
-            if breaks_after.is_some() {
-                self.operations.push(Operation::Clear { node: of });
-            }
+                .extend([Operation::Local(step), Operation::Local(again)]);
         }
+        for of in [other, copy] {
+            let carrier = *self.random.pick(&self.carriers);
+            self.ask_at_once(original, of, carrier, None);
+        }
+    }
+
+    /// What one writes to two columns comes to one that dropped the first and gave its name to the second.
+    fn name_given_again(&mut self, node: usize) {
+        let other = self.neighbour(node);
+        for _ in 0..2 {
+            let migration = self.generator.migration(node);
+            self.operations.push(Operation::Local(migration));
+        }
+        for _ in 0..2 {
+            let work = self.generator.work(other, 0);
+            self.operations.push(Operation::Local(work));
+        }
+        self.ask_at_once(node, other, Carrier::Changeset { level: 0 }, None);
     }
 
     fn latency(&mut self) -> Time {
@@ -340,7 +408,16 @@ impl Timeline {
     fn fault(&mut self) {
         let node = self.random.below(self.replicas);
         let copying = *self.random.pick(&[Copying::Bytes, Copying::Vacuum]);
+        let is_of_habit = self.habit != Habit::None && self.random.percent(40);
         match self.random.below(100) {
+            _ if is_of_habit && self.habit == Habit::NamesGivenAgain => self.name_given_again(node),
+            _ if is_of_habit => match self.twins {
+                Some((original, copy)) => self.tie_with_copy(original, copy),
+                None => {
+                    let original = self.copy(node, copying, 0);
+                    self.twins = Some((original, node));
+                }
+            },
             0..20 => {
                 let side = (0..self.replicas).map(|_| self.random.percent(50));
                 self.cut = Some(side.collect());
@@ -369,16 +446,24 @@ impl Timeline {
                 self.operations.push(Operation::Restore { node, is_reset });
             }
             87..98 if self.loses_files => {
-                let from = (node + self.random.between(1, self.replicas - 1)) % self.replicas;
-                let is_reset = self.random.percent(50);
-                self.operations.push(Operation::Copy {
-                    from,
-                    to: node,
-                    copying,
-                    is_reset,
-                });
+                self.copy(node, copying, 50);
+                self.twins = None;
             }
             _ => (),
         }
+    }
+
+    /// A copy of another replica, which is given back, takes the place of this one. `percent_reset`: how likely it is to get an
+    /// identity of its own at once.
+    fn copy(&mut self, to: usize, copying: Copying, percent_reset: usize) -> usize {
+        let from = (to + self.random.between(1, self.replicas - 1)) % self.replicas;
+        let is_reset = self.random.percent(percent_reset);
+        self.operations.push(Operation::Copy {
+            from,
+            to,
+            copying,
+            is_reset,
+        });
+        from
     }
 }

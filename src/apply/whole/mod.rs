@@ -158,19 +158,54 @@ impl<'s> Merging<'s> {
 
     /// Merges a row.
     pub(super) fn merge(&mut self, row: &RowView<'_, '_>) -> Result<()> {
+        self.at_target(row, Self::merge_into)
+    }
+
+    /// Whether `merge` would refuse a row as the tables are now, whatever their constraints say. Merges nothing.
+    pub(super) fn check(&mut self, row: &RowView<'_, '_>) -> Result<()> {
+        self.at_target(row, |merging, target, row| merging.check_fits(target, row))
+    }
+
+    fn at_target(
+        &mut self,
+        row: &RowView<'_, '_>,
+        work: impl FnOnce(&mut Self, &mut Target, &RowView<'_, '_>) -> Result<()>,
+    ) -> Result<()> {
         let mut targets = std::mem::take(&mut self.targets);
         if targets.len() <= row.group {
             targets.resize_with(row.group + 1, || None);
         }
         let outcome = match targets.get_mut(row.group) {
-            Some(Some(target)) => self.merge_into(target, row),
+            Some(Some(target)) => work(self, target, row),
             Some(place) => self
                 .find_target(row)
-                .and_then(|target| self.merge_into(place.insert(target), row)),
+                .and_then(|target| work(self, place.insert(target), row)),
             None => Ok(()),
         };
         self.targets = targets;
         outcome
+    }
+
+    fn check_fits(&self, target: &Target, row: &RowView<'_, '_>) -> Result<()> {
+        let Some(crr) = &target.crr else {
+            // Whatever is said of a table that is not here is parked.
+            return self.check_cell(row, (!row.cells.is_empty()).then_some(0));
+        };
+        self.key(crr, row.key)?;
+        let unknown = target.columns.iter().enumerate();
+        let mut unknown = unknown.filter(|(_, index)| index.is_none());
+        unknown.try_for_each(|(place, _)| self.check_cell(row, Some(place)))
+    }
+
+    fn check_cell(&self, row: &RowView<'_, '_>, place: Option<usize>) -> Result<()> {
+        self.with_change(row, place, |values| {
+            match incoming::read(self.state, values)? {
+                Received::UnknownTable(unknown) | Received::UnknownColumn(_, unknown) => {
+                    parked::check(self.state, &unknown)
+                }
+                Received::Change(_) => Ok(()),
+            }
+        })
     }
 
     fn find_target(&mut self, row: &RowView<'_, '_>) -> Result<Target> {
@@ -337,8 +372,13 @@ impl<'s> Merging<'s> {
         }
     }
 
-    /// Merges one cell, or the row without one, by itself; parks it if its table or column is not here.
-    fn merge_cell(&mut self, row: &RowView<'_, '_>, place: Option<usize>) -> Result<()> {
+    /// One cell, or the row without one, as a row of `crsql_changes`.
+    fn with_change<T>(
+        &self,
+        row: &RowView<'_, '_>,
+        place: Option<usize>,
+        work: impl FnOnce(&incoming::Row<'_>) -> Result<T>,
+    ) -> Result<T> {
         let pk = packed_key::pack(row.key.iter().copied());
         let table = self.header.tables.get(row.table);
         let name = place
@@ -359,29 +399,32 @@ impl<'s> Merging<'s> {
         values[column::SITE_ID] = site.map_or(ValueRef::Null, |site| ValueRef::Blob(site));
         values[column::CL] = ValueRef::Integer(row.cl.to_sql());
         values[column::SEQ] = ValueRef::Integer(cell.map_or(row.seq, |cell| cell.seq).to_sql());
-        match incoming::read(self.state, &values)? {
+        work(&values)
+    }
+
+    /// Merges one cell, or the row without one, by itself; parks it if its table or column is not here.
+    fn merge_cell(&mut self, row: &RowView<'_, '_>, place: Option<usize>) -> Result<()> {
+        let state = self.state;
+        let merge = |values: &incoming::Row<'_>| match incoming::read(state, values)? {
             Received::UnknownTable(unknown) => {
-                parked::check(self.state, &unknown)?;
-                parked::park(self.state, &unknown, values[column::VAL])?;
-                self.state.settle();
-                Ok(())
+                parked::check(state, &unknown)?;
+                parked::park(state, &unknown, values[column::VAL])?;
+                Ok(0)
             }
             Received::UnknownColumn(of_row, unknown) => {
-                parked::check(self.state, &unknown)?;
+                parked::check(state, &unknown)?;
                 // It has counted its events itself.
-                self.won += i64::from(merge_change(self.state, &of_row)? > 0);
+                let impact = merge_change(state, &of_row)?;
                 if unknown.cl.is_live() {
-                    parked::park(self.state, &unknown, values[column::VAL])?;
+                    parked::park(state, &unknown, values[column::VAL])?;
                 }
-                self.state.settle();
-                Ok(())
+                Ok(impact)
             }
-            Received::Change(change) => {
-                self.won += i64::from(merge_change(self.state, &change)? > 0);
-                self.state.settle();
-                Ok(())
-            }
-        }
+            Received::Change(change) => merge_change(state, &change),
+        };
+        self.won += i64::from(self.with_change(row, place, merge)? > 0);
+        state.settle();
+        Ok(())
     }
 
     fn merge_fitting(&mut self, fitting: &Fitting<'_, '_>, mut place: Place<'_>) -> Result<()> {

@@ -137,15 +137,6 @@ impl<B: AsRef<[u8]>> Reader<B> {
         self.offset = all.len() - rest.len();
         ChunkReader::new(bytes, &self.header).map(Some)
     }
-
-    /// Reads all that is left, so that what is kept for later is known to be readable then.
-    pub fn verify(mut self) -> Result<(), Defect> {
-        let mut buffer = Vec::new();
-        while let Some(mut chunk) = self.next_chunk(&mut buffer)? {
-            while chunk.next_row()?.is_some() {}
-        }
-        Ok(())
-    }
 }
 
 fn decompress<'b>(

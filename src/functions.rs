@@ -16,7 +16,7 @@ use crate::sqlite::Connection;
 use crate::sqlite::function::{Body, Gate, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
 use crate::state::State;
-use crate::state::transaction::{PARK, REJECT};
+use crate::state::settings::{PARK, REJECT};
 use crate::upgrade;
 use std::rc::Rc;
 

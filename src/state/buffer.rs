@@ -322,7 +322,7 @@ impl ClockBuffer {
         self.len = 0;
         let mut drained = Vec::with_capacity(self.tables.len());
         let innermost = self.marks.last().map_or(0, |mark| mark.number);
-        for (_, table) in std::mem::take(&mut self.tables) {
+        for (_, table) in self.tables.drain() {
             let records = table.records.iter();
             let older = records.filter(|(_, buffered)| buffered.since < innermost);
             self.undo.extend(older.map(|(key, buffered)| Undo {
@@ -370,6 +370,15 @@ impl ClockBuffer {
             table.insert(key, before);
         }
         self.len = self.tables.values().map(|table| table.records.len()).sum();
+    }
+
+    /// Another transaction begins.
+    pub fn restart(&mut self) {
+        self.tables.clear();
+        self.len = 0;
+        self.undo = Vec::new();
+        self.marks.clear();
+        self.latest = 0;
     }
 
     /// All work is undone, and all savepoints are gone.

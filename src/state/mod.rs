@@ -17,6 +17,7 @@ mod records;
 pub mod registry;
 pub mod rows;
 mod seen;
+pub mod settings;
 pub mod tables;
 pub mod transaction;
 
@@ -32,6 +33,7 @@ use crate::sqlite::Connection;
 use crate::store::bootstrap::Identity;
 use crate::store::{Slot, Store};
 use crate::unique::Unique;
+use records::Scratch;
 use seen::{SeenDigest, SeenVersion};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -81,6 +83,7 @@ pub struct State {
     seen_version: SeenVersion,
     seen_digest: SeenDigest,
     transaction: RefCell<Transaction>,
+    scratch: RefCell<Scratch>,
     on_drop: fn(Connection),
 }
 
@@ -107,6 +110,7 @@ impl State {
             seen_version: SeenVersion::default(),
             seen_digest: SeenDigest::default(),
             transaction: RefCell::default(),
+            scratch: RefCell::default(),
             on_drop,
         }
     }

@@ -32,6 +32,14 @@ impl Notes {
         self.young.is_empty() && self.old.is_empty()
     }
 
+    /// Drops all notes, and the memory of many.
+    pub fn forget(&mut self) {
+        match self.is_empty() {
+            true => self.count = 0,
+            false => *self = Notes::default(),
+        }
+    }
+
     /// Leaves a note.
     pub fn leave(&mut self, table: TableId, key: Key, note: Note) {
         if self.young.len() == NOTES_MAX {

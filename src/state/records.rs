@@ -33,6 +33,13 @@ pub enum Bound {
     Known(Option<Key>),
 }
 
+/// Memory for the records of one scan, kept from one write to the next.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    stored: StoredRecords,
+    update: LocalUpdate,
+}
+
 /// What records bring to the log.
 struct Unlogged<'k> {
     /// Entries that it does not hold yet
@@ -155,15 +162,16 @@ impl State {
             entries: Vec::with_capacity(count),
             superseded: Vec::new(),
         };
-        let mut stored = StoredRecords::default();
+        let mut scratch = self.scratch.take();
         for (crr, waiting) in &drained {
             for waiting in waiting.chunks(RECORDS_PER_SCAN) {
-                self.write_table(crr, waiting, &mut stored, &mut unlogged)?;
+                self.write_table(crr, waiting, &mut scratch, &mut unlogged)?;
             }
             if let Some((greatest, _)) = waiting.last() {
                 self.note_greatest(crr, greatest);
             }
         }
+        self.scratch.replace(scratch);
         let Unlogged {
             entries,
             mut superseded,
@@ -203,10 +211,9 @@ impl State {
         &self,
         crr: &Crr,
         waiting: &'k [(Key, Waiting)],
-        stored: &mut StoredRecords,
+        Scratch { stored, update }: &mut Scratch,
         unlogged: &mut Unlogged<'k>,
     ) -> Result<()> {
-        let mut update = LocalUpdate::default();
         let mut new = NewRecords::are_worth(crr, waiting.len()).then(NewRecords::default);
         let mut collect = |key, cl, bytes: &_| {
             let new = new.as_mut();

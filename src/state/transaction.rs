@@ -17,16 +17,6 @@ use hashbrown::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// Names the setting by which equal values are settled by site.
-pub const MERGE_EQUAL_VALUES: &str = "config.merge-equal-values";
-
-/// Names the setting for changes of unknown tables and columns, and its values.
-const UNKNOWN_CHANGES: &str = "config.unknown-changes";
-/// They wait for their schema.
-pub const PARK: &str = "park";
-/// They are an error.
-pub const REJECT: &str = "reject";
-
 /// Below this version no write happens: entries of the log may be dropped, versions are never given out again.
 pub const VERSION_FLOOR: &str = "crsql_db_version_floor";
 
@@ -89,7 +79,7 @@ pub struct Transaction {
     rows_impacted: i64,
     /// Whether the row that a merge last came to was new
     expects_new_rows: bool,
-    merge_equal_values: Option<bool>,
+    pub(super) merge_equal_values: Option<bool>,
     pub(super) last_clock_keys: HashMap<TableId, Bound>,
     sites: HashMap<Vec<u8>, SiteOrdinal>,
     latest_site: Option<(Vec<u8>, SiteOrdinal)>,
@@ -102,7 +92,7 @@ pub struct Transaction {
     /// The version of the schema when it was last looked whether parked changes are due
     parked_checked_at: Option<i64>,
     /// Whether changes of unknown tables and columns are refused
-    refuses_unknown: Option<bool>,
+    pub(super) refuses_unknown: Option<bool>,
     /// Rows that updates of an alter session are about to change
     pub(super) befores: Vec<(TableId, Key, Vec<Value>)>,
     /// The innermost savepoint at the time of a half-done statement; -1 outside of all
@@ -132,6 +122,54 @@ impl Transaction {
                 .put_first(crr, key, || make(clock.reserve(seqs))),
             None => Some(key),
         }
+    }
+
+    /// Forgets everything, but not the memory that the next one needs too.
+    fn restart(&mut self) {
+        let Transaction {
+            clock,
+            version_wish,
+            run,
+            full_runs,
+            held,
+            clocks,
+            notes,
+            savepoints,
+            rows_impacted,
+            expects_new_rows,
+            merge_equal_values,
+            last_clock_keys,
+            sites,
+            latest_site,
+            stale_tables,
+            has_registered,
+            has_session,
+            parked_checked_at,
+            refuses_unknown,
+            befores,
+            doomed_in,
+        } = self;
+        *clock = None;
+        *version_wish = DbVersion::default();
+        *run = None;
+        full_runs.clear();
+        *held = None;
+        clocks.restart();
+        notes.forget();
+        savepoints.clear();
+        *rows_impacted = 0;
+        *expects_new_rows = false;
+        *merge_equal_values = None;
+        last_clock_keys.clear();
+        sites.clear();
+        *latest_site = None;
+        stale_tables.clear();
+        *has_registered = false;
+        *has_session = false;
+        *parked_checked_at = None;
+        *refuses_unknown = None;
+        befores.clear();
+        *doomed_in = None;
     }
 
     fn count_savepoints_outside(&self, index: i32) -> usize {
@@ -306,59 +344,6 @@ impl State {
         self.transaction.borrow().rows_impacted
     }
 
-    /// Whether equal values are settled by site.
-    pub fn merges_equal_values(&self) -> Result<bool> {
-        if let Some(known) = self.transaction.borrow().merge_equal_values {
-            return Ok(known);
-        }
-        let stored = self.or_empty(|| self.store.setting(MERGE_EQUAL_VALUES))?;
-        let is_set = stored == Some(Value::Integer(1));
-        if self.is_enlisted.get() {
-            self.transaction.borrow_mut().merge_equal_values = Some(is_set);
-        }
-        Ok(is_set)
-    }
-
-    /// Sets how equal values are settled.
-    pub fn set_merge_equal_values(&self, is_set: bool) -> Result<()> {
-        self.store.atomically(|| {
-            self.enlist()?;
-            self.flush()?;
-            self.store
-                .set_setting(MERGE_EQUAL_VALUES, ValueRef::Integer(i64::from(is_set)))?;
-            self.transaction.borrow_mut().merge_equal_values = Some(is_set);
-            if is_set {
-                self.store.make_keys_findable()?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Whether changes of unknown tables and columns are refused rather than parked.
-    pub fn refuses_unknown(&self) -> Result<bool> {
-        if let Some(known) = self.transaction.borrow().refuses_unknown {
-            return Ok(known);
-        }
-        let stored = self.or_empty(|| self.store.setting(UNKNOWN_CHANGES))?;
-        let is_set = stored == Some(Value::Text(REJECT.as_bytes().to_vec()));
-        if self.is_enlisted.get() {
-            self.transaction.borrow_mut().refuses_unknown = Some(is_set);
-        }
-        Ok(is_set)
-    }
-
-    /// Sets what becomes of changes of unknown tables and columns.
-    pub fn set_refuses_unknown(&self, is_set: bool) -> Result<()> {
-        let value = if is_set { REJECT } else { PARK };
-        self.store.atomically(|| {
-            self.enlist()?;
-            self.store
-                .set_setting(UNKNOWN_CHANGES, ValueRef::Text(value.as_bytes()))?;
-            self.transaction.borrow_mut().refuses_unknown = Some(is_set);
-            Ok(())
-        })
-    }
-
     /// Whether it is time to look for parked changes that are due: once a transaction, and again when the
     /// schema moved.
     pub fn is_parked_due(&self) -> Result<bool> {
@@ -466,7 +451,7 @@ impl State {
         self.is_enlisted.set(true);
         self.store.appended.take();
         self.store.is_half_done.set(false);
-        *self.transaction.borrow_mut() = Transaction::default();
+        self.transaction.borrow_mut().restart();
     }
 
     /// SQLite: the transaction is about to be committed.
@@ -496,9 +481,14 @@ impl State {
         self.is_enlisted.set(false);
         self.store.is_half_done.set(false);
         self.distrust_layout();
-        let ended = self.transaction.take();
+        let has_registered = {
+            let mut ended = self.transaction.borrow_mut();
+            let has_registered = ended.has_registered;
+            ended.restart();
+            has_registered
+        };
         let mut tables = self.tables.borrow_mut();
-        if ended.has_registered {
+        if has_registered {
             *tables = Tables::default();
         }
         tables.distrust();

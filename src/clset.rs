@@ -140,7 +140,7 @@ impl Table for Clset {
     }
 
     fn open(&self) -> Result<NoRows> {
-        Ok(NoRows)
+        Ok(NoRows::after(|| Ok(())))
     }
 
     fn is_read_only() -> Error {

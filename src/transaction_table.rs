@@ -6,8 +6,7 @@
 use crate::error::{Error, Result};
 use crate::migrate::{self, session};
 use crate::sqlite::query::Query;
-use crate::sqlite::table::{Cursor, Definition, Lost, Table};
-use crate::sqlite::value::{Arguments, Context};
+use crate::sqlite::table::{Definition, Lost, NoRows, Table};
 use crate::state::State;
 use std::rc::Rc;
 
@@ -16,34 +15,9 @@ pub struct TransactionTable {
     state: Rc<State>,
 }
 
-/// A scan: without rows, and an error where the transaction is to end.
-pub struct Scan(Rc<State>);
-
-impl Cursor for Scan {
-    fn filter(&mut self, _plan: i32, _plan_text: &str, _arguments: Arguments<'_>) -> Result<()> {
-        self.0.store.check_ending()
-    }
-
-    fn next(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn is_at_end(&self) -> bool {
-        true
-    }
-
-    fn column(&self, _column: usize, _context: Context) -> Result<()> {
-        Ok(())
-    }
-
-    fn rowid(&self) -> i64 {
-        0
-    }
-}
-
 impl Table for TransactionTable {
     type State = State;
-    type Cursor = Scan;
+    type Cursor = NoRows;
 
     const DECLARATION: &'static str = "CREATE TABLE x (unused)";
     const HEARS_OF_TRANSACTIONS: bool = true;
@@ -58,8 +32,9 @@ impl Table for TransactionTable {
         Ok(())
     }
 
-    fn open(&self) -> Result<Scan> {
-        Ok(Scan(Rc::clone(&self.state)))
+    fn open(&self) -> Result<NoRows> {
+        let state = Rc::clone(&self.state);
+        Ok(NoRows::after(move || state.store.check_ending()))
     }
 
     fn is_read_only() -> Error {

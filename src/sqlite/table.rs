@@ -118,12 +118,18 @@ pub trait Cursor {
 }
 
 /// A scan of a table that has no rows.
-#[derive(Debug)]
-pub struct NoRows;
+pub struct NoRows(Box<dyn Fn() -> Result<()>>);
+
+impl NoRows {
+    /// One that fails where `start` does.
+    pub fn after(start: impl Fn() -> Result<()> + 'static) -> NoRows {
+        NoRows(Box::new(start))
+    }
+}
 
 impl Cursor for NoRows {
     fn filter(&mut self, _plan: i32, _plan_text: &str, _arguments: Arguments<'_>) -> Result<()> {
-        Ok(())
+        (self.0)()
     }
 
     fn next(&mut self) -> Result<()> {

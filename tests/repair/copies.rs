@@ -410,12 +410,7 @@ fn replicas_name_one_author_where_a_copy_wrote_the_same_value() {
             exec(&copy, "UPDATE t SET a = 'same', b = 'copy'");
             exec(&third, "UPDATE t SET a = 'same', c = 'third'");
             for to in [&original, &fourth] {
-                let (first, second) = match is_copy_first {
-                    true => (&copy, &third),
-                    false => (&third, &copy),
-                };
-                way(first, to);
-                way(second, to);
+                bring(way, &copy, &third, is_copy_first, to);
                 let context = format!("{is_third_larger} {is_copy_first}");
                 assert_eq!(author(to, "a"), expected, "{context}");
                 assert_eq!(author(to, "b"), site(&copy), "{context}");
@@ -424,6 +419,16 @@ fn replicas_name_one_author_where_a_copy_wrote_the_same_value() {
             assert_same(&original, &fourth, &["t"], "the same came to both");
         }
     }
+}
+
+/// Brings what two databases wrote to a third, in this order or the other.
+fn bring(way: Way, copy: &Connection, third: &Connection, is_copy_first: bool, to: &Connection) {
+    let (first, second) = match is_copy_first {
+        true => (copy, third),
+        false => (third, copy),
+    };
+    way(first, to);
+    way(second, to);
 }
 
 /// The same, where the column is added after the values came.
@@ -440,12 +445,7 @@ fn replicas_name_one_author_where_equal_values_waited_for_their_column() {
                 exec(writer, &format!("{ADD}; UPDATE t SET d = 'same'"));
             }
             for to in [&original, &fourth] {
-                let (first, second) = match is_copy_first {
-                    true => (&copy, &third),
-                    false => (&third, &copy),
-                };
-                way(first, to);
-                way(second, to);
+                bring(way, &copy, &third, is_copy_first, to);
                 exec(to, &format!("{ADD}; SELECT crsql_as_crr('t')"));
                 assert_eq!(
                     author(to, "d"),

@@ -10,6 +10,9 @@
 
 mod support;
 
+#[path = "support/dice.rs"]
+mod dice;
+
 #[path = "support/checks.rs"]
 mod checks;
 

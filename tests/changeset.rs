@@ -29,6 +29,9 @@ mod sealed;
 #[path = "changeset/slices.rs"]
 mod slices;
 mod support;
+
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "changeset/triggers.rs"]
 mod triggers;
 

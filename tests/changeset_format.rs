@@ -8,6 +8,8 @@
 
 #[path = "changeset_format/damage.rs"]
 mod damage;
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "support/sealed.rs"]
 mod sealed;
 
@@ -15,6 +17,7 @@ use crsql::crdt;
 use crsql::crdt::change::{CausalLength, ColumnVersion, DbVersion, Position, Seq};
 use crsql::crdt::changeset::{CellWrite, Defect, Origin, Part, Reader, RowHead, Writer};
 use crsql::crdt::value::{Value, ValueRef};
+use dice::Dice;
 
 const SITE: [u8; 16] = [0xa1; 16];
 
@@ -269,18 +272,7 @@ fn rows_come_back_in_their_order() {
     assert_eq!(read(&written(&[], 3)), Ok(Vec::new()));
 }
 
-/// Numbers that look random and are the same every time.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
     fn value(&mut self) -> Value {
         match self.roll(9) {
             0 => Value::Null,

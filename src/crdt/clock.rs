@@ -438,11 +438,12 @@ pub fn cell_seq(group: &Group, cell: &CellClock) -> Seq {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::change::DbVersion;
     use super::*;
 
-    fn at(version: u64, seq: u64) -> Position {
+    /// A position, also for the tests of records that are made in other ways.
+    pub fn at(version: u64, seq: u64) -> Position {
         Position {
             version: DbVersion(version),
             seq: Seq(seq),

@@ -131,14 +131,8 @@ impl Numbers<'_> {
 mod tests {
     use super::super::change::{COUNTER_MAX, CausalLength};
     use super::super::clock::RowClock;
+    use super::super::clock::tests::at;
     use super::*;
-
-    fn at(version: u64, seq: u64) -> Position {
-        Position {
-            version: DbVersion(version),
-            seq: Seq(seq),
-        }
-    }
 
     /// Sets columns in the way of any write.
     fn write(clock: &mut RowClock, at: Position, columns: &[u32]) {

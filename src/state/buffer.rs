@@ -254,7 +254,12 @@ impl ClockBuffer {
 
     /// Whether what came then was there at the innermost savepoint, with no note of it since.
     fn is_older(&self, since: u64) -> bool {
-        self.marks.last().is_some_and(|mark| since < mark.number)
+        since < self.innermost()
+    }
+
+    /// The number of the innermost savepoint; 0, below all, outside of them.
+    fn innermost(&self) -> u64 {
+        self.marks.last().map_or(0, |mark| mark.number)
     }
 
     fn table(&mut self, crr: &Rc<Crr>) -> &mut TableClocks {
@@ -321,7 +326,7 @@ impl ClockBuffer {
     pub fn drain(&mut self) -> Vec<Drained> {
         self.len = 0;
         let mut drained = Vec::with_capacity(self.tables.len());
-        let innermost = self.marks.last().map_or(0, |mark| mark.number);
+        let innermost = self.innermost();
         for (_, table) in self.tables.drain() {
             let records = table.records.iter();
             let older = records.filter(|(_, buffered)| buffered.since < innermost);

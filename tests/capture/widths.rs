@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use crate::checks::{check, check_partial, exec, one, rows, upgrade};
+use crate::dice::Dice;
 use crate::support::{changes, open_memory};
 
 /// On both sides of where the form of the triggers changes, for keys of one, two and forty-five columns.
@@ -36,16 +37,9 @@ const VALUES: [&str; 16] = [
     "9007199254740993",
 ];
 
-/// Numbers that look random, the same each time.
-struct Dice(u64);
-
 impl Dice {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (self.0 >> 33) as usize % bound
+        self.roll(bound as u64) as usize
     }
 }
 

@@ -1,5 +1,6 @@
 //! The same random history twice: exchanged as changesets, and through `crsql_changes`. The replicas end equal.
 
+use super::dice::Dice;
 use super::slices::apply_within;
 use super::support;
 use super::{apply, changeset, rows, run, stream};
@@ -14,18 +15,7 @@ const SCHEMA: &str = "
     CREATE TABLE p(id INTEGER PRIMARY KEY NOT NULL);
     SELECT crsql_as_crr('t'), crsql_as_crr('u'), crsql_as_crr('s'), crsql_as_crr('p');";
 
-/// Numbers that look random and are the same every time.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
     fn value(&mut self) -> String {
         let values = [
             "NULL",

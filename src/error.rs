@@ -183,6 +183,17 @@ impl Error {
         }
     }
 
+    /// The same error, such that SQLite rolls the transaction back if a statement that writes gives it.
+    pub fn ending_transaction(self) -> Error {
+        match self.code() & 0xff {
+            code::NOMEM | code::INTERRUPT | code::IOERR | code::FULL => self,
+            _ => Error::Sqlite {
+                code: code::INTERRUPT,
+                message: self.to_string(),
+            },
+        }
+    }
+
     /// `crsql_changes` takes inserts only.
     pub fn changes_are_append_only() -> Error {
         Error::Sqlite {

@@ -13,7 +13,7 @@ use crate::migrate::{self, session};
 use crate::reconcile;
 use crate::repair;
 use crate::sqlite::Connection;
-use crate::sqlite::function::{Body, Gate, Trust, register, unregister};
+use crate::sqlite::function::{Body, Form, Gate, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
 use crate::state::State;
 use crate::state::settings::{PARK, REJECT};
@@ -123,6 +123,13 @@ const ON_ANY_FILE: [&str; 8] = [
     "crsql_ulid",
 ];
 
+/// Those of the triggers of updates and deletes, which need no statement journal but for them.
+const STEPS: [&str; 3] = [
+    "crsql_capture_update",
+    "crsql_capture_update_set",
+    "crsql_capture_delete",
+];
+
 /// Registers them all.
 pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
     FUNCTIONS.iter().try_for_each(|(name, trust, body)| {
@@ -130,7 +137,11 @@ pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
             true => None,
             false => Some(State::check_layout),
         };
-        register(connection, name, *trust, state, gate, *body)
+        let form = match STEPS.contains(name) {
+            true => Form::Step(capture::after_error),
+            false => Form::Scalar,
+        };
+        register(connection, name, (form, *trust), state, gate, *body)
     })
 }
 

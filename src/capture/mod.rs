@@ -58,6 +58,22 @@ fn begin(state: &State, crr: &Rc<Crr>, newcomer: Option<&Key>) -> Result<Rc<Crr>
     state.registered(crr, newcomer)
 }
 
+/// A write could not be recorded, by a function after whose errors SQLite may keep what the statement wrote: the
+/// transaction must not be committed.
+pub fn after_error(state: &Rc<State>, error: Error) -> Error {
+    // That is nobody's write.
+    if matches!(error, Error::Usage(_)) {
+        return error;
+    }
+    match state.enlist() {
+        Ok(()) => {
+            state.doom();
+            error
+        }
+        Err(_) => error.ending_transaction(),
+    }
+}
+
 /// BEFORE INSERT, BEFORE UPDATE: the new key is there already.
 pub fn existing(state: &Rc<State>, arguments: Arguments<'_>) -> Result<Value> {
     if state.is_merging() {

@@ -76,6 +76,8 @@ pub struct Crr {
     pub statements: StatementCache,
     /// The compiled statements that write rows; the application's triggers are part of them
     pub writes: StatementCache,
+    /// Whether the row that was last written alone had no record before: the next one may have none, too
+    pub expects_new_record: Cell<bool>,
     sets: RefCell<HashMap<ColumnSet, usize>>,
     by_name: HashMap<String, usize>,
     /// The index of the column that `next_column_named` last found
@@ -230,6 +232,7 @@ impl Crr {
             writes: StatementCache::default(),
             sets: RefCell::default(),
             by_name: by_name.collect(),
+            expects_new_record: Cell::new(false),
             latest: Cell::new(0),
             captured_late: captured.iter().copied().filter(is_late).collect(),
             captured_ids: are_at_places.then_some((1 << first) - 1),

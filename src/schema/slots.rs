@@ -22,6 +22,10 @@ pub mod slot {
     pub const CLOCK_SCAN: usize = 8;
     /// Writes several records where none are
     pub const CLOCK_ADD: usize = 9;
+    /// Writes a record where none is
+    pub const CLOCK_ADD_ONE: usize = 10;
+    /// Writes several records
+    pub const CLOCK_PUT_SEVERAL: usize = 11;
 }
 
 /// The slots of `Crr::writes`.

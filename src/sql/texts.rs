@@ -298,8 +298,10 @@ texts! {
     CLOCK_GET = "clock/get.sql";
     /// Writes a record.
     CLOCK_PUT = "clock/put.sql";
-    /// Writes several where none are.
-    CLOCK_ADD = "clock/add.sql";
+    /// Writes several.
+    CLOCK_PUT_SEVERAL = "clock/put_several.sql";
+    /// Writes one where none is.
+    CLOCK_ADD_ONE = "clock/add_one.sql";
     /// The greatest key with a record.
     CLOCK_LAST = "clock/last.sql";
     /// Reads the records from a key on.

@@ -29,6 +29,8 @@ pub const SQLITE_DBCONFIG_ENABLE_TRIGGER: i32 = 1003;
 pub const SQLITE_TXN_NONE: i32 = 0;
 pub const SQLITE_TXN_WRITE: i32 = 2;
 
+pub const SQLITE_INDEX_SCAN_UNIQUE: i32 = 1;
+
 pub const SQLITE_VTAB_INNOCUOUS: i32 = 2;
 
 pub const SQLITE_FCNTL_DATA_VERSION: i32 = 35;

@@ -1,11 +1,11 @@
-//! Registration of scalar functions that share the state of their connection.
+//! Registration of functions that share the state of their connection.
 
 use super::api::{self, call};
 use super::connection::{Connection, c_text};
 use super::guard::guard;
 use super::value::{Arguments, Context};
 use crate::crdt::value::Value;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use sqlite_loadable::ext::{sqlite3_context, sqlite3_value};
 use std::ffi::c_void;
 use std::rc::Rc;
@@ -31,6 +31,25 @@ impl Trust {
     }
 }
 
+/// How SQLite calls a function, and what it makes of an error.
+#[derive(Debug)]
+pub enum Form<S> {
+    /// For its result. A statement that writes several times keeps a journal, by which an error undoes it.
+    Scalar,
+    /// As the step of an aggregate, whose result is NULL. SQLite reckons with no error there and opens no journal, which
+    /// is a good part of the cost of an update of one row. So after an error it may keep what the statement wrote: `.0`
+    /// sees to it that nobody commits that, and gives the error for the caller.
+    Step(fn(&Rc<S>, Error) -> Error),
+}
+
+impl<S> Clone for Form<S> {
+    fn clone(&self) -> Form<S> {
+        *self
+    }
+}
+
+impl<S> Copy for Form<S> {}
+
 /// The body of a function.
 pub type Body<S> = fn(&Rc<S>, Arguments<'_>) -> Result<Value>;
 
@@ -40,6 +59,7 @@ pub type Gate<S> = fn(&S) -> Result<()>;
 struct Registered<S> {
     name: &'static str,
     state: Rc<S>,
+    form: Form<S>,
     gate: Option<Gate<S>>,
     body: Body<S>,
 }
@@ -48,7 +68,7 @@ struct Registered<S> {
 pub fn register<S: 'static>(
     connection: Connection,
     name: &'static str,
-    trust: Trust,
+    (form, trust): (Form<S>, Trust),
     state: &Rc<S>,
     gate: Option<Gate<S>>,
     body: Body<S>,
@@ -56,9 +76,12 @@ pub fn register<S: 'static>(
     let registered = Box::new(Registered {
         name,
         state: Rc::clone(state),
+        form,
         gate,
         body,
     });
+    let call_back: Callback = invoke::<S>;
+    let is_step = matches!(form, Form::Step(_));
     // SAFETY: the connection is open; SQLite calls `destroy` on the pointer exactly once, also when this fails.
     let code = unsafe {
         call!(create_function_v2(
@@ -67,9 +90,9 @@ pub fn register<S: 'static>(
             -1,
             api::SQLITE_UTF8 | trust.flags(),
             Box::into_raw(registered).cast(),
-            Some(invoke::<S>),
-            None,
-            None,
+            (!is_step).then_some(call_back),
+            is_step.then_some(call_back),
+            is_step.then_some(no_result),
             Some(destroy::<S>),
         ))
     };
@@ -99,6 +122,11 @@ pub fn unregister(connection: Connection, name: &str) {
     }
 }
 
+type Callback = unsafe extern "C" fn(*mut sqlite3_context, i32, *mut *mut sqlite3_value);
+
+/// The end of an aggregate: a result that nobody sets is NULL.
+unsafe extern "C" fn no_result(_context: *mut sqlite3_context) {}
+
 unsafe extern "C" fn invoke<S>(
     context: *mut sqlite3_context,
     count: i32,
@@ -115,9 +143,14 @@ unsafe extern "C" fn invoke<S>(
             .map_or(Ok(()), |gate| gate(&registered.state))?;
         (registered.body)(&registered.state, arguments)
     };
-    match guard(registered.name, work) {
-        Ok(value) => context.result(value.as_ref()),
-        Err(error) => context.error(&error),
+    match (guard(registered.name, work), registered.form) {
+        (Ok(value), Form::Scalar) => context.result(value.as_ref()),
+        (Ok(_), Form::Step(_)) => {}
+        (Err(error), Form::Scalar) => context.error(&error),
+        (Err(error), Form::Step(on_error)) => {
+            let after = || Ok(on_error(&registered.state, error.clone()));
+            context.error(&guard(registered.name, after).unwrap_or(error.ending_transaction()));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The query that a virtual table plans for: its comparisons, its order, and the plan that is made of them.
 
-use super::api::call;
+use super::api::{SQLITE_INDEX_SCAN_UNIQUE, call};
 use super::memory;
 use super::vtab::sqlite_text;
 use crate::error::Result;
@@ -152,6 +152,11 @@ impl<'a> Query<'a> {
     pub fn set_estimate(&mut self, cost: f64, rows: i64) {
         self.info.estimatedCost = cost;
         self.info.estimatedRows = rows;
+    }
+
+    /// The scan will give one row at most.
+    pub fn promise_one_row(&mut self) {
+        self.info.idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
     }
 
     /// Hands the plan's text to SQLite.

@@ -11,8 +11,8 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
-/// A buffer of so many records is written in the middle of a statement: about 10 MB.
-pub const RECORDS_MAX: usize = 1 << 16;
+/// A buffer of so many records is written in the middle of a statement, whatever its journal is made to copy: about 10 MB.
+const RECORDS_MAX: usize = 1 << 16;
 
 /// A buffer of so many records is written between statements. Sorted, they are many enough to be neighbours.
 const RECORDS_BEFORE_SAVEPOINT_MAX: usize = 1 << 15;
@@ -241,9 +241,21 @@ impl ClockBuffer {
 
     /// Whether the records are better written before a savepoint is set.
     pub fn is_due_before_savepoint(&self) -> bool {
-        let is_in_order = || self.tables.values().all(|table| table.places.is_none());
-        self.len >= RECORDS_IN_ORDER_MAX
-            && (self.len >= RECORDS_BEFORE_SAVEPOINT_MAX || is_in_order())
+        self.len >= RECORDS_BEFORE_SAVEPOINT_MAX || self.are_many_in_order()
+    }
+
+    /// Whether the records are to be written between two rows. Without a savepoint no journal copies what they replace.
+    pub fn is_due(&self) -> bool {
+        self.len >= RECORDS_MAX || !self.has_savepoint() && self.are_many_in_order()
+    }
+
+    /// Whether a savepoint is set.
+    pub fn has_savepoint(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    fn are_many_in_order(&self) -> bool {
+        self.len >= RECORDS_IN_ORDER_MAX && self.tables.values().all(|table| table.places.is_none())
     }
 
     /// A row's record.

@@ -141,13 +141,14 @@ impl State {
         Ok(())
     }
 
-    /// Finds the stored records of the rows with changes, in the order of `waiting`, which is that of the keys.
+    /// Finds the stored records of the rows with changes, in the order of `waiting`, which is that of the keys; says
+    /// whether all rows have changes and are neighbours: few other records lie between them.
     pub(super) fn find_stored(
         &self,
         crr: &Crr,
         waiting: &[(Key, Waiting)],
         stored: &mut StoredRecords,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         stored.clear();
         let is_change = |waiting: &Waiting| matches!(waiting, Waiting::Change(_));
         let mut changed = waiting
@@ -156,13 +157,14 @@ impl State {
             .map(|(key, _)| key)
             .peekable();
         if changed.peek().is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let text = || crr.clock_sql(sql::CLOCK_SCAN);
         crr.statements
             .with(slot::CLOCK_SCAN, self.store.connection, text, |records| {
                 let mut scan = Scan::new(records);
-                changed.try_for_each(|key| scan.find(key, stored))
+                changed.try_for_each(|key| scan.find(key, stored))?;
+                Ok(scan.searches <= 1 && stored.found.len() == waiting.len())
             })
     }
 }
@@ -215,6 +217,7 @@ struct Scan<'s> {
     records: &'s mut Statement,
     is_at_record: bool,
     is_at_end: bool,
+    searches: usize,
 }
 
 impl<'s> Scan<'s> {
@@ -223,6 +226,7 @@ impl<'s> Scan<'s> {
             records,
             is_at_record: false,
             is_at_end: false,
+            searches: 0,
         }
     }
 
@@ -243,6 +247,7 @@ impl<'s> Scan<'s> {
             if !self.is_at_record || passed > RECORDS_PASSED_MAX {
                 self.records.reset();
                 self.records.bind_all([key.stored()])?;
+                self.searches += 1;
                 passed = 0;
             }
             self.is_at_record = self.records.step()?;

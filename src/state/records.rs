@@ -2,7 +2,7 @@
 //!
 //! Nothing is written at once: records wait in the buffer, first inserts in the run, a merged row is held.
 
-use super::buffer::{Drained, RECORDS_MAX};
+use super::buffer::Drained;
 use super::deferred::{Deferred, StoredRecords, Waiting};
 use super::{HeldRow, State};
 use crate::crdt::change::{CausalLength, ColumnVersion, Position, SiteOrdinal, TableId};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
 use crate::sql::{self, quoted};
 use crate::store::log::Run;
-use crate::store::row_clock::{NewRecords, decode};
+use crate::store::row_clock::{Record, Records, decode};
 use std::rc::Rc;
 
 /// So many runs wait in memory at most: 256 KB of packed keys.
@@ -23,6 +23,16 @@ const RECORDS_PER_SCAN: usize = 256;
 
 /// So many records are looked for one by one before the greatest key is.
 const LOOKUPS_BEFORE_BOUND: u32 = 3;
+
+/// Where in the course of a transaction records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Between two rows, with no savepoint set
+    BetweenRows,
+    /// Where SQLite may be setting a savepoint or committing, so that it can open no statement journal, or where there
+    /// are savepoints, whose journal it would go on with
+    AtBoundary,
+}
 
 /// What is known of the greatest key with a stored record.
 #[derive(Debug)]
@@ -98,8 +108,17 @@ impl State {
 
     /// Writes the records if there are many. Only between rows: nobody may work on a copy of one meanwhile.
     pub fn relieve(&self) -> Result<()> {
-        let is_full = self.transaction.borrow().clocks.len() >= RECORDS_MAX;
-        if is_full { self.flush_clocks() } else { Ok(()) }
+        let (is_due, has_savepoint) = {
+            let clocks = &self.transaction.borrow().clocks;
+            (clocks.is_due(), clocks.has_savepoint())
+        };
+        if !is_due {
+            return Ok(());
+        }
+        self.flush_clocks(match has_savepoint || self.store.is_within_statement() {
+            true => Moment::AtBoundary,
+            false => Moment::BetweenRows,
+        })
     }
 
     /// Rows beyond the greatest stored key are known to have no stored record. Finding that key pays from a
@@ -145,18 +164,23 @@ impl State {
         let mut transaction = self.transaction.borrow_mut();
         let waiting = Waiting::Clock(Box::new(clock));
         transaction.clocks.put(crr, key.clone(), waiting);
-        let is_full = transaction.clocks.len() >= RECORDS_MAX;
+        let is_due = transaction.clocks.is_due();
         drop(transaction);
-        if is_full { self.flush_clocks() } else { Ok(()) }
+        if is_due {
+            self.flush_clocks(Moment::AtBoundary)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes the records in the order of their keys, and their log entries in the order of the log.
-    fn flush_clocks(&self) -> Result<()> {
+    fn flush_clocks(&self, moment: Moment) -> Result<()> {
         let drained = self.transaction.borrow_mut().clocks.drain();
-        self.write_clocks(drained).inspect_err(|_| self.doom())
+        self.write_clocks(drained, moment)
+            .inspect_err(|_| self.doom())
     }
 
-    fn write_clocks(&self, drained: Vec<Drained>) -> Result<()> {
+    fn write_clocks(&self, drained: Vec<Drained>, moment: Moment) -> Result<()> {
         let count = drained.iter().map(|(_, waiting)| waiting.len()).sum();
         let mut unlogged = Unlogged {
             entries: Vec::with_capacity(count),
@@ -165,7 +189,7 @@ impl State {
         let mut scratch = self.scratch.take();
         for (crr, waiting) in &drained {
             for waiting in waiting.chunks(RECORDS_PER_SCAN) {
-                self.write_table(crr, waiting, &mut scratch, &mut unlogged)?;
+                self.write_table(crr, waiting, moment, &mut scratch, &mut unlogged)?;
             }
             if let Some((greatest, _)) = waiting.last() {
                 self.note_greatest(crr, greatest);
@@ -211,15 +235,20 @@ impl State {
         &self,
         crr: &Crr,
         waiting: &'k [(Key, Waiting)],
+        moment: Moment,
         Scratch { stored, update }: &mut Scratch,
         unlogged: &mut Unlogged<'k>,
     ) -> Result<()> {
-        let mut new = NewRecords::are_worth(crr, waiting.len()).then(NewRecords::default);
-        let mut collect = |key, cl, bytes: &_| {
-            let new = new.as_mut();
-            new.is_some_and(|new| new.push(key, cl, bytes))
-        };
-        self.find_stored(crr, waiting, stored)?;
+        if self.write_expected(crr, waiting, update, unlogged)? {
+            return Ok(());
+        }
+        let are_neighbours = self.find_stored(crr, waiting, stored)?;
+        if let [_] = waiting {
+            let is_first = stored.iter().all(|record| record.is_none());
+            crr.expects_new_record.set(is_first);
+        }
+        let may_open_journal = moment == Moment::BetweenRows && are_neighbours;
+        let mut records = Records::new(crr, waiting.len(), may_open_journal);
         let mut stored = stored.iter();
         for (key, waiting) in waiting {
             let (changed, may_be_stored);
@@ -234,10 +263,12 @@ impl State {
                     match (stored, change) {
                         (None, Deferred::Update(at, columns)) => {
                             let updated = update.first(*at, columns.iter());
-                            let cl = CausalLength::FIRST_LIFE;
-                            if !collect(key, cl, updated.bytes) {
-                                self.store.put_record(crr, key, cl, updated.bytes)?;
-                            }
+                            let record = Record {
+                                cl: CausalLength::FIRST_LIFE,
+                                bytes: updated.bytes,
+                                may_be_stored,
+                            };
+                            self.store.put_record(crr, &mut records, key, record)?;
                             unlogged.add(crr.id, key, updated.entry, updated.seqs);
                             continue;
                         }
@@ -245,7 +276,12 @@ impl State {
                             if let Some((updated, superseded)) =
                                 update.again(bytes, *at, columns.iter())
                             {
-                                self.store.put_record(crr, key, cl, updated.bytes)?;
+                                let record = Record {
+                                    cl,
+                                    bytes: updated.bytes,
+                                    may_be_stored,
+                                };
+                                self.store.put_record(crr, &mut records, key, record)?;
                                 unlogged.add(crr.id, key, updated.entry, updated.seqs);
                                 unlogged.superseded.push(superseded);
                                 continue;
@@ -258,16 +294,41 @@ impl State {
                     &changed
                 }
             };
-            let bytes = clock.encode();
-            if may_be_stored || !collect(key, clock.cl, &bytes) {
-                self.store.put_record(crr, key, clock.cl, &bytes)?;
-            }
+            let record = Record {
+                cl: clock.cl,
+                bytes: &clock.encode(),
+                may_be_stored,
+            };
+            self.store.put_record(crr, &mut records, key, record)?;
             for (entry, seqs) in clock.unlogged() {
                 unlogged.add(crr.id, key, entry, seqs);
             }
             unlogged.superseded.extend_from_slice(&clock.superseded);
         }
-        new.map_or(Ok(()), |new| self.store.add_records(crr, &new))
+        self.store.put_waiting(crr, &records)
+    }
+
+    /// Writes the record of a row alone with no look-up before, where it is most likely the first; says whether it was.
+    fn write_expected<'k>(
+        &self,
+        crr: &Crr,
+        waiting: &'k [(Key, Waiting)],
+        update: &mut LocalUpdate,
+        unlogged: &mut Unlogged<'k>,
+    ) -> Result<bool> {
+        let [(key, Waiting::Change(Deferred::Update(at, columns)))] = waiting else {
+            return Ok(false);
+        };
+        if !crr.expects_new_record.get() {
+            return Ok(false);
+        }
+        let updated = update.first(*at, columns.iter());
+        let cl = CausalLength::FIRST_LIFE;
+        let is_first = self.store.add_record(crr, key, cl, updated.bytes)?;
+        if is_first {
+            unlogged.add(crr.id, key, updated.entry, updated.seqs);
+        }
+        Ok(is_first)
     }
 
     /// Packed keys must stay findable one by one where equal values are settled by site.
@@ -346,7 +407,7 @@ impl State {
         self.write_full_runs()?;
         let are_many = self.transaction.borrow().clocks.is_due_before_savepoint();
         if are_many {
-            self.flush_clocks()
+            self.flush_clocks(Moment::AtBoundary)
         } else {
             Ok(())
         }
@@ -421,7 +482,7 @@ impl State {
     /// Writes everything, so that records and log are complete.
     pub fn flush(&self) -> Result<()> {
         self.flush_held()?;
-        self.flush_clocks()?;
+        self.flush_clocks(Moment::AtBoundary)?;
         self.write_full_runs()?;
         let run = self.transaction.borrow_mut().run.take();
         match run {

@@ -40,48 +40,108 @@ pub fn decode(crr: &Crr, cl: CausalLength, bytes: &[u8]) -> Result<RowClock> {
 /// parameters, and what is added to that is one.
 const RECORDS_PER_STATEMENT: usize = 32;
 
-/// Records of rows that have none, all of one causal length.
-#[derive(Debug, Default)]
-pub struct NewRecords<'k> {
+/// What a statement on several records does where one is stored already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Several {
+    /// It fails, without a journal
+    Add,
+    /// It writes over that one. `OR REPLACE` becomes ABORT for a NULL, which needs a journal.
+    Put,
+}
+
+impl Several {
+    fn slot(self) -> usize {
+        match self {
+            Several::Add => slot::CLOCK_ADD,
+            Several::Put => slot::CLOCK_PUT_SEVERAL,
+        }
+    }
+
+    fn on_conflict(self) -> &'static str {
+        match self {
+            Several::Add => "FAIL",
+            Several::Put => "REPLACE",
+        }
+    }
+}
+
+/// The bytes of a record that is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'b> {
+    /// The causal length
+    pub cl: CausalLength,
+    /// The rest
+    pub bytes: &'b [u8],
+    /// Whether one of the same key may be stored
+    pub may_be_stored: bool,
+}
+
+/// Writes records of one table, several by one statement where that is worth it.
+#[derive(Debug)]
+pub struct Records<'k> {
+    several: Option<Several>,
+    /// What those have in common that wait for others
     cl: CausalLength,
-    records: Vec<NewRecord<'k>>,
-    /// The records one behind the other
+    waiting: Vec<WaitingRecord<'k>>,
+    /// These one behind the other
     bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct NewRecord<'k> {
+struct WaitingRecord<'k> {
     key: &'k Key,
     bytes: Range<usize>,
 }
 
-impl<'k> NewRecords<'k> {
-    /// Whether so many records of a table are better written together. Not where the key is the rowid: SQLite reckons
-    /// that rowids may run out in the middle of the statement and opens a journal for it, which it can't where a savepoint
-    /// is being set or a transaction committed. Nor may one statement replace records: `OR REPLACE` becomes ABORT
-    /// for a NULL, which needs a journal, too.
-    pub fn are_worth(crr: &Crr, count: usize) -> bool {
-        !crr.is_rowid_keyed && count >= RECORDS_PER_STATEMENT
+impl<'k> Records<'k> {
+    /// For `count` records at most. A statement on several of them may need a journal: not for new ones whose key is
+    /// not the rowid, of which SQLite reckons that they may run out.
+    pub fn new(crr: &Crr, count: usize, may_open_journal: bool) -> Records<'k> {
+        let several = match count >= RECORDS_PER_STATEMENT {
+            true if may_open_journal => Some(Several::Put),
+            true if !crr.is_rowid_keyed => Some(Several::Add),
+            _ => None,
+        };
+        Records {
+            several,
+            cl: CausalLength::default(),
+            waiting: Vec::new(),
+            bytes: Vec::new(),
+        }
     }
 
-    /// Takes a record in; false if it has another causal length than those before.
-    pub fn push(&mut self, key: &'k Key, cl: CausalLength, bytes: &[u8]) -> bool {
-        if self.records.is_empty() {
-            self.cl = cl;
+    /// Lets a record wait for others; false if it does not go with them.
+    fn push(&mut self, key: &'k Key, record: Record<'_>) -> bool {
+        if self.waiting.is_empty() {
+            self.cl = record.cl;
         }
-        if self.cl != cl {
+        let fits = match self.several {
+            Some(Several::Put) => true,
+            Some(Several::Add) => !record.may_be_stored,
+            None => false,
+        };
+        if !fits || self.cl != record.cl {
             return false;
         }
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(record.bytes);
         let bytes = start..self.bytes.len();
-        self.records.push(NewRecord { key, bytes });
+        self.waiting.push(WaitingRecord { key, bytes });
         true
     }
 
-    fn bytes_of(&self, record: &NewRecord<'_>) -> &[u8] {
+    fn bytes_of(&self, record: &WaitingRecord<'_>) -> &[u8] {
         self.bytes.get(record.bytes.clone()).unwrap_or_default()
     }
+}
+
+/// The parameters of a statement on one record.
+fn record_values<'a>(key: &'a Key, cl: CausalLength, bytes: &'a [u8]) -> [ValueRef<'a>; 3] {
+    [
+        key.stored(),
+        ValueRef::Integer(cl.to_sql()),
+        ValueRef::Blob(bytes),
+    ]
 }
 
 impl Store {
@@ -104,48 +164,72 @@ impl Store {
         read.transpose()
     }
 
-    /// Writes the bytes of a record over the one that may be there.
-    pub fn put_record(&self, crr: &Crr, key: &Key, cl: CausalLength, bytes: &[u8]) -> Result<()> {
-        let values = [
-            key.stored(),
-            ValueRef::Integer(cl.to_sql()),
-            ValueRef::Blob(bytes),
-        ];
+    /// Writes a record, or lets it wait in `records`.
+    pub fn put_record<'k>(
+        &self,
+        crr: &Crr,
+        records: &mut Records<'k>,
+        key: &'k Key,
+        record: Record<'_>,
+    ) -> Result<()> {
+        match records.push(key, record) {
+            true => Ok(()),
+            false => self.put_one(crr, key, record.cl, record.bytes),
+        }
+    }
+
+    fn put_one(&self, crr: &Crr, key: &Key, cl: CausalLength, bytes: &[u8]) -> Result<()> {
+        let values = record_values(key, cl, bytes);
         self.with_clock(crr, slot::CLOCK_PUT, sql::CLOCK_PUT, |put| put.run(values))?;
         Ok(())
     }
 
-    /// Writes records of rows that have none.
-    pub fn add_records(&self, crr: &Crr, records: &NewRecords<'_>) -> Result<()> {
-        let mut rest = &records.records[..];
+    /// Writes a record unless one is stored, and says whether it did.
+    pub fn add_record(&self, crr: &Crr, key: &Key, cl: CausalLength, bytes: &[u8]) -> Result<bool> {
+        let values = record_values(key, cl, bytes);
+        let text = sql::CLOCK_ADD_ONE;
+        let added = self.with_clock(crr, slot::CLOCK_ADD_ONE, text, |add| add.run(values))?;
+        Ok(added > 0)
+    }
+
+    /// Writes the records that wait.
+    pub fn put_waiting(&self, crr: &Crr, records: &Records<'_>) -> Result<()> {
+        let mut rest = &records.waiting[..];
         while let Some(of_statement) = rest.get(..RECORDS_PER_STATEMENT) {
-            if !self.add_at_once(crr, records, of_statement)? {
+            if !self.put_at_once(crr, records, of_statement)? {
                 break;
             }
             rest = &rest[RECORDS_PER_STATEMENT..];
         }
         rest.iter().try_for_each(|record| {
-            self.put_record(crr, record.key, records.cl, records.bytes_of(record))
+            self.put_one(crr, record.key, records.cl, records.bytes_of(record))
         })
     }
 
     /// Writes so many records by one statement; false if SQLite does not compile that, as the application may have
     /// lowered its limits.
-    fn add_at_once(
+    fn put_at_once(
         &self,
         crr: &Crr,
-        records: &NewRecords<'_>,
-        some: &[NewRecord<'_>],
+        records: &Records<'_>,
+        some: &[WaitingRecord<'_>],
     ) -> Result<bool> {
+        let Some(several) = records.several else {
+            return Ok(false);
+        };
         let text = || {
             let row = |row: usize| format!("(?{}, ?1, ?{})", 2 * row + 2, 2 * row + 3);
             let values = sql::join(", ", (0..RECORDS_PER_STATEMENT).map(row));
             let table = rows_table(crr.id);
-            let parts = [("rows", Part::Name(&table)), ("values", Part::Sql(&values))];
-            sql::fill(sql::CLOCK_ADD, &parts)
+            let parts = [
+                ("on_conflict", Part::Sql(several.on_conflict())),
+                ("rows", Part::Name(&table)),
+                ("values", Part::Sql(&values)),
+            ];
+            sql::fill(sql::CLOCK_PUT_SEVERAL, &parts)
         };
-        let mut add = match crr.statements.take(slot::CLOCK_ADD, self.connection, text) {
-            Ok(add) => add,
+        let mut put = match crr.statements.take(several.slot(), self.connection, text) {
+            Ok(put) => put,
             Err(error) if error.is_about_statement() => return Ok(false),
             Err(error) => return Err(error),
         };
@@ -156,8 +240,8 @@ impl Store {
             ]
         });
         let values = std::iter::once(ValueRef::Integer(records.cl.to_sql())).chain(cells);
-        let outcome = add.run(values);
-        crr.statements.give_back(slot::CLOCK_ADD, add);
+        let outcome = put.run(values);
+        crr.statements.give_back(several.slot(), put);
         outcome.map(|_| true)
     }
 

@@ -1,1 +1,0 @@
-INSERT OR FAIL INTO main.{rows} (key, cl, clock) VALUES {values}

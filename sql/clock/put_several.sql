@@ -1,0 +1,1 @@
+INSERT OR {on_conflict} INTO main.{rows} (key, cl, clock) VALUES {values}

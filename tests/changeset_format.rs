@@ -327,7 +327,7 @@ fn values_of_all_classes_come_back() {
 #[test]
 fn rows_fill_several_chunks() {
     let mut rows = few_rows();
-    for id in 0..40_000 {
+    for id in 0..80_000 {
         let seq = 2 * id;
         rows.push(Row {
             key: vec![Value::Integer(id as i64)],

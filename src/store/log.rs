@@ -98,6 +98,9 @@ impl Run {
                 (RunKeys::Packed(all), Key::Packed(packed))
                     if all.len() + packed.len() <= RUN_BYTES_MAX =>
                 {
+                    if self.count == 1 {
+                        all.reserve_exact(RUN_BYTES_MAX - all.len());
+                    }
                     all.extend_from_slice(packed);
                     true
                 }

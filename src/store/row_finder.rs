@@ -18,6 +18,9 @@ use std::rc::Rc;
 /// After so many wrong guesses in a row at most, another is made.
 const WAIT_MAX: u32 = 64;
 
+/// After so many rows in a row that were not behind the ones before, it is clear that rows stand in another order.
+const SEARCHES_MAX: u32 = 32;
+
 /// A row that is no further away is walked to.
 const STEPS_MAX: usize = 3;
 
@@ -39,6 +42,8 @@ pub struct RowFinder {
     /// Look-ups before the next guess, and what they will be after a wrong one
     wait: u32,
     wait_next: u32,
+    /// Rows that were found by a search since one was where it was guessed to be, as far as they count
+    searches: u32,
 }
 
 impl RowFinder {
@@ -54,6 +59,7 @@ impl RowFinder {
             guess: None,
             wait: 0,
             wait_next: 1,
+            searches: 0,
         }
     }
 
@@ -71,6 +77,11 @@ impl RowFinder {
             return Ok(true);
         }
         self.find_one(key)
+    }
+
+    /// Whether the rows that were asked for stand in another order than they were asked for in; it stays so.
+    pub fn is_lost(&self) -> bool {
+        self.searches >= SEARCHES_MAX
     }
 
     /// A replicated column of the row that was found, by its index.
@@ -156,6 +167,9 @@ impl RowFinder {
             });
         if is_right {
             (self.is_in_walk, self.wait_next) = (true, 1);
+            if !self.is_lost() {
+                self.searches = 0;
+            }
             return Ok(true);
         }
         self.stop();
@@ -182,6 +196,9 @@ impl RowFinder {
             ValueRef::Integer(rowid) if is_there => rowid.checked_add(1),
             _ => None,
         };
+        if is_there && !self.is_lost() {
+            self.searches += 1;
+        }
         Ok(is_there)
     }
 }

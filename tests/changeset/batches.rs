@@ -11,8 +11,8 @@ const TABLES: &str = "
     CREATE TABLE p(id TEXT PRIMARY KEY NOT NULL);
     SELECT crsql_as_crr('t'), crsql_as_crr('u'), crsql_as_crr('w'), crsql_as_crr('s'), crsql_as_crr('p');";
 
-/// Rows of all tables, for each `i` that a condition holds for.
-fn fill(connection: &Connection, condition: &str) {
+/// Rows of all tables, for each `i` that a condition holds for, in this order.
+fn fill(connection: &Connection, condition: &str, order: &str) {
     for insert in [
         "INSERT INTO t SELECT i, 'a' || i, i",
         "INSERT INTO u SELECT 'key ' || (i * 7919 % 10007), i / 2.0",
@@ -24,13 +24,13 @@ fn fill(connection: &Connection, condition: &str) {
             connection,
             &format!(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700)
-                 {insert} FROM n WHERE {condition}"
+                 {insert} FROM n WHERE {condition} ORDER BY {order}"
             ),
         );
     }
 }
 
-/// Everything that can be seen, positions included.
+/// Everything that can be seen. Which row of a transaction has which of its positions depends on how rows are inserted.
 fn state(connection: &Connection) -> Vec<String> {
     let mut all = Vec::new();
     for table in ["t", "u", "w", "s", "p"] {
@@ -42,7 +42,11 @@ fn state(connection: &Connection) -> Vec<String> {
     }
     all.extend(rows(
         connection,
-        "SELECT \"table\", pk, cid, val, col_version, db_version, cl, seq FROM crsql_changes",
+        "SELECT \"table\", pk, cid, val, col_version, db_version, cl FROM crsql_changes ORDER BY 1, 2, 3",
+    ));
+    all.extend(rows(
+        connection,
+        "SELECT db_version, seq FROM crsql_changes ORDER BY 1, 2",
     ));
     all
 }
@@ -61,7 +65,7 @@ fn batches_do_what_single_rows_do() {
         "i IN (15, 16, 17, 100)",
     ] {
         let a = replica_of(TABLES);
-        fill(&a, "1");
+        fill(&a, "1", "i");
         run(
             &a,
             "UPDATE t SET a = 'changed' WHERE id % 50 = 0; DELETE FROM u WHERE v < 9;
@@ -69,27 +73,33 @@ fn batches_do_what_single_rows_do() {
         );
         let all = changeset(&a, 0);
         assert!(support::changes(&a, 0).len() > 4000);
-        // Both know some rows, of their own making and with other values.
-        let [b, c] = [(); 2].map(|()| {
-            let replica = replica_of(TABLES);
-            fill(&replica, known);
-            run(
-                &replica,
-                "UPDATE t SET b = -1 WHERE id % 2; DELETE FROM p WHERE id LIKE '%5%'",
+        // Both know some rows, of their own making and with other values, in the order in which they come or in another.
+        for order in ["i", "i * 337 % 1009"] {
+            let [b, c] = [(); 2].map(|()| {
+                let replica = replica_of(TABLES);
+                fill(&replica, known, order);
+                run(
+                    &replica,
+                    "UPDATE t SET b = -1 WHERE id % 2; DELETE FROM p WHERE id LIKE '%5%'",
+                );
+                replica
+            });
+            apply(&b, &all).expect("applied");
+            support::merge(&c, &support::changes(&a, 0));
+            let (found, expected) = (state(&b), state(&c));
+            let differs = found
+                .iter()
+                .zip(&expected)
+                .find(|(found, expected)| found != expected);
+            assert_eq!(differs, None, "{known}, by {order}");
+            assert_eq!(found.len(), expected.len(), "{known}, by {order}");
+            assert_eq!(
+                rows(&b, "SELECT * FROM crsql_check"),
+                [""; 0],
+                "{known}, by {order}"
             );
-            replica
-        });
-        apply(&b, &all).expect("applied");
-        support::merge(&c, &support::changes(&a, 0));
-        let (found, expected) = (state(&b), state(&c));
-        let differs = found
-            .iter()
-            .zip(&expected)
-            .find(|(found, expected)| found != expected);
-        assert_eq!(differs, None, "{known}");
-        assert_eq!(found.len(), expected.len(), "{known}");
-        assert_eq!(rows(&b, "SELECT * FROM crsql_check"), [""; 0], "{known}");
-        assert_eq!(apply(&b, &all), Ok(0), "{known}");
+            assert_eq!(apply(&b, &all), Ok(0), "{known}, by {order}");
+        }
     }
 }
 
@@ -146,7 +156,8 @@ fn refuse_a_row_among_many(key: &str) {
     assert_eq!(number(&b, "SELECT count(*) FROM s"), 1);
     run(&b, "DROP INDEX later; CREATE UNIQUE INDEX later ON s(k, w)");
     apply(&b, &all).expect("applied");
-    assert_eq!(rows(&b, "SELECT * FROM s"), rows(&a, "SELECT * FROM s"));
+    let all_rows = "SELECT * FROM s ORDER BY k";
+    assert_eq!(rows(&b, all_rows), rows(&a, all_rows));
     assert_eq!(rows(&b, "SELECT * FROM crsql_check"), [""; 0]);
 }
 
@@ -167,6 +178,65 @@ fn lowered_limits_lead_to_single_rows() {
         ffi::sqlite3_limit(b.handle(), ffi::SQLITE_LIMIT_VARIABLE_NUMBER, 47);
     }
     assert_eq!(apply(&b, &all), Ok(6000));
-    assert_eq!(rows(&b, "SELECT * FROM u"), rows(&a, "SELECT * FROM u"));
+    let all_rows = "SELECT * FROM u ORDER BY k";
+    assert_eq!(rows(&b, all_rows), rows(&a, all_rows));
     assert_eq!(rows(&b, "SELECT * FROM crsql_check"), [""; 0]);
+}
+
+/// The rows of a transaction are inserted in the order of their keys, and stand in the log as they stand in the table:
+/// whoever reads the log walks through the table. Transactions stay in their order, and the rows of an author together.
+#[test]
+fn new_rows_stand_in_the_log_as_in_the_table() {
+    let declared = "CREATE TABLE u(k TEXT PRIMARY KEY NOT NULL, v, w); SELECT crsql_as_crr('u')";
+    let fill = |connection: &Connection, name: &str| {
+        run(
+            connection,
+            &format!(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+                 INSERT INTO u SELECT '{name} ' || (i * 337 % 1511), i, -i FROM n"
+            ),
+        );
+    };
+    let a = replica_of(declared);
+    ["c", "a", "b"].iter().for_each(|name| fill(&a, name));
+    let b = replica_of(declared);
+    apply(&b, &changeset(&a, 0)).expect("applied");
+    let in_log =
+        "SELECT crsql_changes.val FROM crsql_changes WHERE cid = 'v' ORDER BY db_version, seq";
+    let in_table = "SELECT v FROM u ORDER BY rowid";
+    assert_eq!(rows(&b, in_log), rows(&b, in_table));
+    assert_ne!(rows(&b, in_log), rows(&a, in_log));
+    assert_eq!(
+        rows(
+            &b,
+            "SELECT DISTINCT substr(k, 1, 1) FROM (SELECT k FROM u ORDER BY rowid)"
+        ),
+        ["Text([99])", "Text([97])", "Text([98])"]
+    );
+    // The first row goes in alone, and then as many as one statement takes: only after these it is clear that all are new.
+    let out_of_order =
+        "SELECT count(*) FROM (SELECT k, lag(k) OVER (ORDER BY rowid) AS before FROM u WHERE k LIKE 'b %')
+         WHERE k < before";
+    assert!(number(&b, out_of_order) <= 2);
+
+    // Rows of two authors in turn, of one transaction where they are merged.
+    let other = replica_of(declared);
+    fill(&other, "d");
+    fill(&a, "e");
+    let both = replica_of(declared);
+    run(&both, "BEGIN");
+    let (own, others) = (support::changes(&a, 3), support::changes(&other, 0));
+    for pair in own.iter().zip(&others) {
+        support::merge(&both, &[pair.0.clone(), pair.1.clone()]);
+    }
+    run(&both, "COMMIT");
+    let c = replica_of(declared);
+    apply(&c, &changeset(&both, 0)).expect("applied");
+    assert_eq!(rows(&c, in_log), rows(&c, in_table));
+    let entries = "SELECT count(*) FROM crsql_log";
+    assert!(number(&both, entries) > 1000, "{}", number(&both, entries));
+    assert!(number(&c, entries) < 200, "{}", number(&c, entries));
+    let all_rows = "SELECT * FROM u ORDER BY k";
+    assert_eq!(rows(&c, all_rows), rows(&both, all_rows));
+    assert_eq!(rows(&c, "SELECT * FROM crsql_check"), [""; 0]);
 }

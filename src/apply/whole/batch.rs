@@ -1,22 +1,27 @@
-//! New rows, inserted several at a time: much of the time of an insert is that of the statement around it.
+//! Rows that wait for others: new ones, to be inserted several at a time, as much of the time of an insert is that of the
+//! statement around it; and known ones, to be looked up in the order in which they stand in the table.
 //!
 //! ```text
-//! row --whole, first life, no record, the row before was new--> waits
+//! row --whole, first life, no record--> waits, if the row before was new, or known and not where it was expected
 //! many wait, another row or the end:
-//!     in the order of their keys, so many by one INSERT --all are in------------------> inserted
-//!                                                       --row n is there, or refused--> those before it are
-//!     in the order in which they came: log entries of those that were inserted; the others are merged one by one
+//!     they were known:      merged one by one, in the order of their keys
+//!     they are likely new:  in the order of their keys, so many by one INSERT
+//!                               --all are in------------------> inserted
+//!                               --row n is there, or refused--> those before it are
+//!                           log entries of those that were inserted; the others are merged one by one
 //! ```
 //! Only where no trigger fires: none may see, or make, a row between two of them.
 //!
 //! Rows that come in another order than that of their keys cost most where they go into the b-tree of these: each needs
-//! another page. Of tables without a rowid a few thousand wait, which in order need each page once.
+//! another page. In order a few thousand need each page once. What was inserted in that order is logged in that order:
+//! whoever reads the log finds the rows one behind the other, as they stand in the table. Whoever gets the same changes once
+//! more gets them as their author wrote them, and brings them into that order again.
 
 use super::{Merging, Target};
-use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion};
+use crate::crdt::change::{CausalLength, ColumnVersion, DbVersion, Seq};
 use crate::crdt::changeset::{CellRead, RowView};
 use crate::crdt::value::{ValueRef, is_stored_form};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::schema::key::canonical;
 use crate::schema::{Crr, Key};
 use crate::sql::{self, Part, quoted};
@@ -29,9 +34,9 @@ const ROWS: usize = 16;
 /// A statement has at most so many parameters, below the lowest limit in use (999).
 const PARAMETERS_MAX: usize = 900;
 
-/// So many rows wait for being put in order at most, and so many cells of them.
+/// So many rows wait for being put in order at most, and so many values of them.
 const ROWS_IN_ORDER: usize = 1 << 14;
-const CELLS_IN_ORDER: usize = 1 << 16;
+const VALUES_IN_ORDER: usize = 1 << 17;
 
 /// So many statements may end before their last row, and half of all: after that the others are merged one by one.
 const REFUSALS: usize = 4;
@@ -48,14 +53,36 @@ pub(in crate::apply) struct Batch<'a> {
     key_columns: usize,
     columns: Vec<u32>,
     /// The key as it came and the cells, row by row
-    keys: Vec<ValueRef<'a>>,
-    cells: Vec<CellRead<'a>>,
+    values: Vec<ValueRef<'a>>,
+    /// The keys in packed form, one behind the other
+    packed: Vec<u8>,
 }
 
+/// How many rows wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// As many as one statement takes
+    Statement(usize),
+    /// As many as are put in order
+    Order,
+}
+
+/// A row in its first life whose cells were all written once, one seq after the other.
+#[derive(Debug)]
 struct Waiting {
-    key: Key,
+    /// Where its key ends in `packed`
+    key_end: usize,
     site: usize,
     version: DbVersion,
+    seq: Seq,
+}
+
+impl Waiting {
+    /// What comes before the key in the order of rows that stay as they were inserted: the transactions follow each other
+    /// in the log, and in each the rows of one author, which share entries.
+    fn in_log(&self) -> (DbVersion, usize) {
+        (self.version, self.site)
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -67,93 +94,156 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Whether it is time to insert those that wait, of which a statement takes so many.
-    fn is_full(&self, rows: usize, takes_many: bool) -> bool {
-        match self.is_short || !takes_many {
-            true => self.rows.len() >= rows,
-            false => self.rows.len() >= ROWS_IN_ORDER || self.cells.len() >= CELLS_IN_ORDER,
+    /// Whether no more are to wait.
+    fn is_full(&self, limit: Limit) -> bool {
+        match limit {
+            Limit::Statement(rows) => self.rows.len() >= rows,
+            Limit::Order => {
+                self.rows.len() >= ROWS_IN_ORDER || self.values.len() >= VALUES_IN_ORDER
+            }
         }
     }
 
-    /// The places of those that wait, in the order of their keys.
-    fn in_order(&self) -> Vec<usize> {
-        let key = |place: usize| {
-            let of = place * self.key_columns..(place + 1) * self.key_columns;
-            self.keys.get(of).unwrap_or_default()
+    /// The places of those that wait, in the order of their keys. That of the log comes before it where the rows stay in
+    /// the order in which they were inserted, so that they stand in that of the log.
+    fn in_order(&self, has_rowid: bool) -> Vec<usize> {
+        let key = |place: u32| self.key(place as usize);
+        let mut of_log: Vec<(DbVersion, usize)> = match has_rowid {
+            true => self.rows.iter().map(Waiting::in_log).collect(),
+            false => Vec::new(),
         };
-        // Sorted are small things: the beginnings of the keys, and their places for where those are equal.
-        let mut order: Vec<(u128, usize)> = (0..self.rows.len())
-            .map(|place| (key(place).first().map_or(0, beginning), place))
+        of_log.sort_unstable();
+        of_log.dedup();
+        // Sorted are small things: where the rows come in the log, the beginnings of their keys, and their places for where
+        // these are equal.
+        let mut order: Vec<(u32, u32, u64)> = (0..)
+            .zip(&self.rows)
+            .map(|(place, row)| {
+                let rank = of_log.partition_point(|of| *of < row.in_log()) as u32;
+                let (class, beginning) = key(place).first().map_or((0, 0), beginning);
+                (rank * CLASSES + class, place, beginning)
+            })
             .collect();
-        let by_key = |(a, a_place): &(u128, usize), (b, b_place): &(u128, usize)| {
-            a.cmp(b).then_with(|| {
-                let mut pairs = key(*a_place).iter().zip(key(*b_place));
+        let by_key = |a: &(u32, u32, u64), b: &(u32, u32, u64)| {
+            (a.0, a.2).cmp(&(b.0, b.2)).then_with(|| {
+                let mut pairs = key(a.1).iter().zip(key(b.1));
                 let differing = pairs.find_map(|(a, b)| {
                     Some(a.merge_order(*b)).filter(|order| *order != Ordering::Equal)
                 });
-                differing.unwrap_or_else(|| a_place.cmp(b_place))
+                differing.unwrap_or_else(|| a.1.cmp(&b.1))
             })
         };
         if !order.is_sorted_by(|a, b| by_key(a, b) == Ordering::Less) {
             order.sort_unstable_by(by_key);
         }
-        order.into_iter().map(|(_, place)| place).collect()
+        order
+            .into_iter()
+            .map(|(_, place, _)| place as usize)
+            .collect()
     }
 
-    fn push(&mut self, key: Key, row: &RowView<'_, 'a>) {
+    /// The places of those that wait in the order in which they are logged, which keeps that of the transactions: that in
+    /// which they were inserted where it does, and else that in which they came.
+    fn in_log_order(&self, inserted: Vec<usize>, has_rowid: bool) -> Vec<usize> {
+        let of = |place: usize| {
+            let row = self.rows.get(place);
+            row.map(|row| (row.version, (!has_rowid).then_some(row.site)))
+        };
+        let is_kept = |(place, inserted): (usize, &usize)| of(place) == of(*inserted);
+        match inserted.iter().enumerate().all(is_kept) {
+            true => inserted,
+            false => (0..self.rows.len()).collect(),
+        }
+    }
+
+    fn push(&mut self, key: &Key, row: &RowView<'_, 'a>) {
         if self.rows.is_empty() {
             (self.group, self.table) = (row.group, row.table);
             self.key_columns = row.key.len();
             self.columns.clear();
             self.columns.extend_from_slice(row.columns);
-            self.keys.clear();
-            self.cells.clear();
+            self.values.clear();
+            self.packed.clear();
         }
-        self.keys.extend_from_slice(row.key);
-        self.cells.extend_from_slice(row.cells);
+        if let Key::Packed(packed) = key {
+            self.packed.extend_from_slice(packed);
+        }
+        self.values.extend_from_slice(row.key);
+        self.values.extend(row.cells.iter().map(|cell| cell.value));
         self.rows.push(Waiting {
-            key,
+            key_end: self.packed.len(),
             site: row.site,
             version: row.version,
+            seq: row.cells.first().map(|cell| cell.seq).unwrap_or_default(),
         });
     }
 
-    /// The row at this place, as it came.
-    fn row<'r>(&'r self, place: usize, row: &Waiting) -> RowView<'r, 'a> {
-        let of = |width: usize| place * width..(place + 1) * width;
-        let cells = self.cells.get(of(self.columns.len())).unwrap_or_default();
+    /// The values of the row at this place: those of the key as it came, and those of the cells.
+    fn values(&self, place: usize) -> (&[ValueRef<'a>], &[ValueRef<'a>]) {
+        let width = self.key_columns + self.columns.len();
+        let of_row = self.values.get(place * width..(place + 1) * width);
+        let split = of_row.and_then(|values| values.split_at_checked(self.key_columns));
+        split.unwrap_or_default()
+    }
+
+    /// The packed key of the row at this place.
+    fn packed(&self, rows: &[Waiting], place: usize) -> &[u8] {
+        let end = |place: usize| rows.get(place).map_or(0, |row| row.key_end);
+        let start = place.checked_sub(1).map_or(0, end);
+        self.packed.get(start..end(place)).unwrap_or_default()
+    }
+
+    fn key(&self, place: usize) -> &[ValueRef<'a>] {
+        self.values(place).0
+    }
+
+    /// The row at this place, as it came but for its seqs, which count up from there; `cells` is memory for its cells.
+    fn row<'r>(
+        &'r self,
+        (place, row): (usize, &Waiting),
+        seq: Seq,
+        cells: &'r mut Vec<CellRead<'a>>,
+    ) -> RowView<'r, 'a> {
+        let (key, values) = self.values(place);
+        cells.clear();
+        cells.extend((0..).zip(values).map(|(offset, value)| CellRead {
+            version: ColumnVersion::FIRST,
+            seq: seq.plus(offset),
+            value: *value,
+        }));
         RowView {
             group: self.group,
             table: self.table,
             columns: &self.columns,
             site: row.site,
             version: row.version,
-            seq: cells.first().map(|cell| cell.seq).unwrap_or_default(),
+            seq,
             cl: CausalLength::FIRST_LIFE,
-            key: self.keys.get(of(self.key_columns)).unwrap_or_default(),
+            key,
             cells,
         }
     }
 }
 
-/// A number that is smaller for values that stand before others in an index, or equal.
-fn beginning(value: &ValueRef<'_>) -> u128 {
-    let of_bytes = |class: u128, bytes: &[u8]| {
-        let mut first = [0; 16];
-        for (place, byte) in first[1..].iter_mut().zip(bytes) {
+/// So many classes of values there are.
+const CLASSES: u32 = 5;
+
+/// The class of a value, and a number that is smaller for values of a class that stand before others in an index, or equal.
+fn beginning(value: &ValueRef<'_>) -> (u32, u64) {
+    let of_bytes = |bytes: &[u8]| {
+        let mut first = [0; 8];
+        for (place, byte) in first.iter_mut().zip(bytes) {
             *place = *byte;
         }
-        class << 120 | u128::from_be_bytes(first)
+        u64::from_be_bytes(first)
     };
     match value {
-        ValueRef::Null => 0,
-        ValueRef::Integer(integer) => {
-            1 << 120 | (i128::from(*integer) - i128::from(i64::MIN)) as u128
-        }
+        ValueRef::Null => (0, 0),
+        ValueRef::Integer(integer) => (1, integer.wrapping_sub(i64::MIN) as u64),
         // Beside integers they may stand anywhere: these are rare, and the order only saves time.
-        ValueRef::Real(_) => 2 << 120,
-        ValueRef::Text(text) => of_bytes(3, text),
-        ValueRef::Blob(blob) => of_bytes(4, blob),
+        ValueRef::Real(_) => (2, 0),
+        ValueRef::Text(text) => (3, of_bytes(text)),
+        ValueRef::Blob(blob) => (4, of_bytes(blob)),
     }
 }
 
@@ -179,6 +269,27 @@ fn insert_sql(crr: &Crr, rows: usize) -> String {
     crr.row_sql(sql::ROW_INSERT_BATCH, &parts)
 }
 
+/// A whole row that was inserted, for the log.
+pub(super) struct NewRow<'r> {
+    pub(super) key: &'r Key,
+    /// How many cells it has
+    pub(super) cells: usize,
+    /// The place of its author in the header
+    pub(super) site: usize,
+    pub(super) version: DbVersion,
+    /// The first seq, if it is still free
+    pub(super) seq: Seq,
+}
+
+/// What became of rows that waited.
+#[derive(Default)]
+struct Inserted {
+    /// For each whether it was inserted
+    are_in: Vec<bool>,
+    /// Their places in the order in which what is left to do is done
+    order: Vec<usize>,
+}
+
 impl Merging<'_> {
     /// Merges a row, perhaps not before `flush`.
     pub(in crate::apply) fn merge_in<'a>(
@@ -192,13 +303,12 @@ impl Merging<'_> {
         if !batch.rows.is_empty() && batch.group != row.group {
             self.flush(batch)?;
         }
-        let Some((key, rows)) = self.new_key(row)? else {
+        let Some((key, limit)) = self.waiting_key(row, batch.is_short)? else {
             self.flush(batch)?;
             return self.merge(row);
         };
-        batch.push(key, row);
-        let target = self.targets.get(row.group).and_then(Option::as_ref);
-        match batch.is_full(rows, target.is_some_and(|target| target.takes_many)) {
+        batch.push(&key, row);
+        match batch.is_full(limit) {
             true => self.flush(batch),
             false => Ok(()),
         }
@@ -210,78 +320,115 @@ impl Merging<'_> {
             return Ok(());
         }
         let mut targets = std::mem::take(&mut self.targets);
-        let inserted = match targets.get_mut(batch.group) {
+        let outcome = match targets.get_mut(batch.group) {
             Some(Some(target)) => self.insert_batch(target, batch),
-            _ => Ok(Vec::new()),
+            _ => Ok(Inserted::default()),
         };
         let crr = targets
             .get(batch.group)
             .and_then(|target| target.as_ref()?.crr.clone());
         self.targets = targets;
-        let mut inserted = inserted?.into_iter();
-        for (place, row) in std::mem::take(&mut batch.rows).iter().enumerate() {
-            let view = batch.row(place, row);
+        let Inserted { are_in, order } = outcome?;
+        let rows = std::mem::take(&mut batch.rows);
+        let mut cells = Vec::new();
+        let mut key = Key::Packed(Vec::new());
+        // The seqs stay in the order in which they came.
+        for (place, Waiting { seq, .. }) in order.into_iter().zip(&rows) {
+            let Some(row) = rows.get(place) else {
+                continue;
+            };
             match &crr {
-                Some(crr) if inserted.next() == Some(true) => {
+                Some(crr) if are_in.get(place) == Some(&true) => {
                     self.state.flush_held()?;
-                    self.log_new(crr, &row.key, &view)?;
+                    if let Key::Packed(packed) = &mut key {
+                        packed.clear();
+                        packed.extend_from_slice(batch.packed(&rows, place));
+                    }
+                    let new = NewRow {
+                        key: &key,
+                        cells: batch.columns.len(),
+                        site: row.site,
+                        version: row.version,
+                        seq: *seq,
+                    };
+                    self.log_new(crr, &new)?;
                 }
-                _ => self.merge(&view)?,
+                _ => self.merge(&batch.row((place, row), *seq, &mut cells))?,
             }
         }
         Ok(())
     }
 
-    /// The key of a row that may be inserted with others, as it will most likely be new; and with how many.
-    fn new_key(&mut self, row: &RowView<'_, '_>) -> Result<Option<(Key, usize)>> {
-        let is_first = |cell: &CellRead<'_>| cell.version == ColumnVersion::FIRST;
-        let is_plain = row.cl == CausalLength::FIRST_LIFE && row.cells.iter().all(is_first);
-        if row.cells.is_empty() || !is_plain {
+    /// The key of a row that may wait, and for how many others: one that will most likely be new and may be inserted with
+    /// them, or known and looked up with them.
+    fn waiting_key(
+        &mut self,
+        row: &RowView<'_, '_>,
+        is_short: bool,
+    ) -> Result<Option<(Key, Limit)>> {
+        let Some(first) = row.cells.first() else {
+            return Ok(None);
+        };
+        let is_first = |(offset, cell): (u64, &CellRead<'_>)| {
+            cell.version == ColumnVersion::FIRST && cell.seq == first.seq.plus(offset)
+        };
+        let mut cells = (0..).zip(row.cells);
+        if row.cl != CausalLength::FIRST_LIFE || !cells.all(is_first) {
             return Ok(None);
         }
         let Some(Some(target)) = self.targets.get(row.group) else {
             return Ok(None);
         };
-        let Some(crr) = target.crr.as_ref().filter(|_| target.takes_batches()) else {
+        let Some(crr) = &target.crr else {
             return Ok(None);
         };
+        if target.is_out_of_order() && self.keeps_equal && !is_short {
+            return Ok(Some((self.key(crr, row.key)?, Limit::Order)));
+        }
+        if !target.takes_batches() {
+            return Ok(None);
+        }
         let mut values = row.key.iter().zip(&crr.key_columns);
         let rows = rows_at_once(crr);
         if rows == 0 || !values.all(|(value, column)| is_stored_form(*value, column.affinity)) {
             return Ok(None);
         }
-        if self.is_own(row.site)? {
+        if self.is_own(row.site) {
             return Ok(None);
         }
         let key = self.key(crr, row.key)?;
+        let limit = match target.takes_many && !is_short {
+            true => Limit::Order,
+            false => Limit::Statement(rows),
+        };
         let epoch = self.state.epoch();
         if let Some(held) = self.state.take_held(crr, &key)? {
             self.state.hold(held, epoch);
             return Ok(None);
         }
         Ok(match self.state.find_clock(crr, &key)? {
-            None => Some((key, rows)),
+            None => Some((key, limit)),
             Some(_) => None,
         })
     }
 
-    /// Inserts those that wait as far as they are new, by statements of many rows; says for each whether it was.
-    fn insert_batch(&mut self, target: &mut Target, batch: &Batch<'_>) -> Result<Vec<bool>> {
-        let mut inserted = vec![false; batch.rows.len()];
-        let Some(crr) = target.crr.clone() else {
-            return Ok(inserted);
+    /// Inserts those that wait as far as they are new, by statements of many rows.
+    fn insert_batch(&mut self, target: &mut Target, batch: &Batch<'_>) -> Result<Inserted> {
+        let mut are_in = vec![false; batch.rows.len()];
+        let crr = target.crr.clone();
+        let has_rowid = crr.as_ref().is_some_and(|crr| !crr.rowid_names.is_empty());
+        let order = match batch.is_short && has_rowid {
+            true => (0..batch.rows.len()).collect(),
+            false => batch.in_order(has_rowid),
         };
-        // A rowid is better given in the order in which rows come: so they are read again, here and by whoever gets them.
-        let may_sort = crr.rowid_names.is_empty();
-        let order = match may_sort {
-            true => batch.in_order(),
-            false => (0..batch.rows.len()).collect(),
+        let Some(crr) = crr.filter(|_| target.takes_batches()) else {
+            return Ok(Inserted { are_in, order });
         };
         let (mut statements, mut refusals) = (0, 0);
         for places in order.chunks_exact(rows_at_once(&crr).max(1)) {
             let count = self.insert_at_once(target, &crr, batch, places)?;
             for place in &places[..count] {
-                inserted[*place] = true;
+                are_in[*place] = true;
             }
             statements += 1;
             refusals += usize::from(count < places.len());
@@ -289,8 +436,9 @@ impl Merging<'_> {
                 break;
             }
         }
-        target.takes_many = refusals == 0 && may_sort;
-        Ok(inserted)
+        target.takes_many = refusals == 0;
+        let order = batch.in_log_order(order, has_rowid);
+        Ok(Inserted { are_in, order })
     }
 
     /// Inserts rows by one statement, which ends before the first that is there or refused; gives the number of those
@@ -318,14 +466,11 @@ impl Merging<'_> {
                 Err(error) => return Err(error),
             },
         };
-        let views = places
-            .iter()
-            .filter_map(|place| Some(batch.row(*place, batch.rows.get(*place)?)));
-        let values = views.flat_map(|view| {
-            let key = view.key.iter().zip(&crr.key_columns);
+        let values = places.iter().flat_map(|place| {
+            let (key, cells) = batch.values(*place);
+            let key = key.iter().zip(&crr.key_columns);
             let key = key.map(|(value, column)| canonical(*value, column.affinity));
-            let cells = view.cells.iter().map(|cell| cell.value);
-            key.chain(cells)
+            key.chain(cells.iter().copied())
         });
         let inserted = match insert.run(values) {
             Ok(changed) => changed,
@@ -345,21 +490,18 @@ impl Merging<'_> {
     }
 
     /// Records a whole row that was just inserted.
-    pub(super) fn log_new(&mut self, crr: &Crr, key: &Key, row: &RowView<'_, '_>) -> Result<()> {
+    pub(super) fn log_new(&mut self, crr: &Crr, new: &NewRow<'_>) -> Result<()> {
         let state = self.state;
-        state.take_note(crr.id, key);
+        state.take_note(crr.id, new.key);
         self.has_written_known = true;
-        let site = self.ordinal(row.site)?;
-        let count = row.cells.len() as i64;
+        let site = self.ordinal(new.site)?;
+        let count = new.cells as i64;
         self.won += count;
         self.events += count;
-        let Some(first) = row.cells.first() else {
-            return Err(Error::Internal("a new row without cells".to_owned()));
-        };
-        let at = state.keep(state.plan_merged(row.version, first.seq, 1)?);
+        let at = state.keep(state.plan_merged(new.version, new.seq, 1)?);
         state.pass(at, crr.insert_stride());
         state
-            .log_first_insert(crr, key, at, site)
+            .log_first_insert(crr, new.key, at, site)
             .inspect_err(|_| state.doom())
     }
 }

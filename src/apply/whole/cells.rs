@@ -1,5 +1,6 @@
 //! What becomes of the cells of a row: it is new, or known, or each cell is decided on.
 
+use super::batch::NewRow;
 use super::fit::{run_set, with_key_values};
 use super::{Fitting, Merging, Place};
 use crate::apply::{delete_row, incoming, wins_tie};
@@ -85,12 +86,19 @@ impl Merging<'_> {
             )
         })?;
         state.settle();
-        if !is_written || row.cells.is_empty() {
+        let Some(first) = row.cells.first().filter(|_| is_written) else {
             return Ok(false);
-        }
+        };
         let is_pristine = |cell: &CellRead<'_>| cell.version == ColumnVersion::FIRST;
         if place.is_whole && !crr.has_late() && row.cells.iter().all(is_pristine) {
-            self.log_new(crr, &fitting.key, row)?;
+            let new = NewRow {
+                key: &fitting.key,
+                cells: row.cells.len(),
+                site: row.site,
+                version: row.version,
+                seq: first.seq,
+            };
+            self.log_new(crr, &new)?;
             return Ok(true);
         }
         state.take_note(crr.id, &fitting.key);

@@ -43,7 +43,7 @@ struct Target {
     /// Whether the last row was not there before
     expects_new: bool,
     rows: Option<RowFinder>,
-    /// Whether all rows of the last batch were new, and may come into the table in any order
+    /// Whether all rows of the last batch were new
     takes_many: bool,
     /// Inserts several rows
     batch: Option<Statement>,
@@ -59,6 +59,13 @@ impl Target {
         let is_likely = self.is_whole && self.expects_new && !self.is_refusing_batches;
         is_likely && self.crr.as_ref().is_some_and(is_fitting)
     }
+
+    /// Whether rows come that are known, and stand in another order than they come in.
+    fn is_out_of_order(&self) -> bool {
+        let is_fitting = |crr: &Rc<Crr>| !crr.is_rowid_keyed && !crr.has_late();
+        let is_lost = || self.rows.as_ref().is_some_and(RowFinder::is_lost);
+        !self.expects_new && is_lost() && self.crr.as_ref().is_some_and(is_fitting)
+    }
 }
 
 /// The merge of one changeset. While it lives, nothing is captured.
@@ -68,6 +75,8 @@ pub(super) struct Merging<'s> {
     header: Rc<Header>,
     targets: Vec<Option<Target>>,
     sites: Vec<Option<SiteOrdinal>>,
+    /// For each author whether it is this database, whose id stays while a statement runs
+    own: Vec<bool>,
     keeps_equal: bool,
     /// Whether something of the latest row won that its author must know of
     has_written_known: bool,
@@ -115,10 +124,13 @@ impl<'s> Merging<'s> {
                     .to_owned(),
             ));
         };
+        let own = header.sites.iter().map(|site| state.is_own_site(site));
+        let own = own.collect::<Result<_>>()?;
         Ok(Merging {
             state,
             _is_merging: is_merging,
             sites: vec![None; header.sites.len()],
+            own,
             header,
             targets: Vec::new(),
             keeps_equal: false,
@@ -258,18 +270,15 @@ impl<'s> Merging<'s> {
         })
     }
 
-    /// Whether this is the author of a row here.
-    fn is_own(&self, site: usize) -> Result<bool> {
-        match self.header.sites.get(site) {
-            Some(site) => self.state.is_own_site(site),
-            None => Ok(false),
-        }
+    /// Whether this database is the author at this place of the header.
+    fn is_own(&self, site: usize) -> bool {
+        self.own.get(site).copied().unwrap_or_default()
     }
 
     fn merge_into(&mut self, target: &mut Target, row: &RowView<'_, '_>) -> Result<()> {
         let header = Rc::clone(&self.header);
         let site = header.sites.get(row.site).map(Vec::as_slice);
-        let is_own = self.is_own(row.site)?;
+        let is_own = self.is_own(row.site);
         let before = self.won;
         self.has_written_known = false;
         self.merge_signed(target, row, site.filter(|_| !is_own))?;
@@ -480,7 +489,7 @@ impl<'s> Merging<'s> {
         }
         let header = Rc::clone(&self.header);
         let ordinal = match header.sites.get(site) {
-            Some(id) if !self.state.is_own_site(id)? => self.state.site_ordinal(id)?,
+            Some(id) if !self.is_own(site) => self.state.site_ordinal(id)?,
             _ => SiteOrdinal::LOCAL,
         };
         if let Some(place) = self.sites.get_mut(site) {

@@ -34,7 +34,7 @@ const PREFIX_BYTES: usize = 17;
 
 /// A chunk is closed when it has about so many bytes: enough to compress well, little enough to be held in
 /// memory at both ends.
-const CHUNK_BYTES: usize = 1 << 19;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// A chunk of at most so many bytes may be compressed to any size.
 const CHUNK_BYTES_FREE: u64 = 1 << 22;

@@ -226,8 +226,9 @@ fn new_rows_stand_in_the_log_as_in_the_table() {
     let both = replica_of(declared);
     run(&both, "BEGIN");
     let (own, others) = (support::changes(&a, 3), support::changes(&other, 0));
-    for pair in own.iter().zip(&others) {
-        support::merge(&both, &[pair.0.clone(), pair.1.clone()]);
+    for (own, other) in own.chunks(2).zip(others.chunks(2)) {
+        support::merge(&both, own);
+        support::merge(&both, other);
     }
     run(&both, "COMMIT");
     let c = replica_of(declared);

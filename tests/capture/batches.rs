@@ -39,6 +39,7 @@ fn filled(create: &str, key: &str) -> Connection {
         &format!(
             "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS})
              INSERT INTO t (k, n, a, b) SELECT {key}, n, 0, 0 FROM n;
+             CREATE INDEX t_n ON t (n);
              UPDATE t SET a = 1 WHERE n % 3 = 0;
              UPDATE t SET b = 1 WHERE n % 7 = 0;
              CREATE TEMP TABLE gone AS SELECT * FROM t WHERE n % 11 = 0 OR n BETWEEN 300 AND 400;

@@ -13,7 +13,7 @@ use crate::migrate::{self, session};
 use crate::reconcile;
 use crate::repair;
 use crate::sqlite::Connection;
-use crate::sqlite::function::{Body, Form, Gate, Trust, register, unregister};
+use crate::sqlite::function::{Body, Form, Gate, Step, Trust, register, unregister};
 use crate::sqlite::value::Arguments;
 use crate::state::State;
 use crate::state::settings::{PARK, REJECT};
@@ -123,7 +123,7 @@ const ON_ANY_FILE: [&str; 8] = [
     "crsql_ulid",
 ];
 
-/// Those of the triggers of updates and deletes, which need no statement journal but for them.
+/// Those of the triggers of updates and deletes, which without triggers of the application need no statement journal.
 const STEPS: [&str; 3] = [
     "crsql_capture_update",
     "crsql_capture_update_set",
@@ -132,13 +132,21 @@ const STEPS: [&str; 3] = [
 
 /// Registers them all.
 pub fn register_all(connection: Connection, state: &Rc<State>) -> Result<()> {
+    let step = Form::Step(Step {
+        on_error: capture::after_error,
+        wants_journal: capture::wants_journal,
+    });
+    let step = match capture::finds_other_triggers(state) {
+        true => Form::Scalar,
+        false => step,
+    };
     FUNCTIONS.iter().try_for_each(|(name, trust, body)| {
         let gate: Option<Gate<State>> = match ON_ANY_FILE.contains(name) {
             true => None,
             false => Some(State::check_layout),
         };
         let form = match STEPS.contains(name) {
-            true => Form::Step(capture::after_error),
+            true => step,
             false => Form::Scalar,
         };
         register(connection, name, (form, *trust), state, gate, *body)

@@ -16,6 +16,12 @@ mod dice;
 #[path = "support/checks.rs"]
 mod checks;
 
+#[path = "capture/batches.rs"]
+mod batches;
+
+#[path = "capture/failing.rs"]
+mod failing;
+
 #[path = "capture/user_triggers.rs"]
 mod user_triggers;
 

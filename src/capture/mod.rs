@@ -16,6 +16,7 @@ use crate::schema::{Crr, Key};
 use crate::sqlite::value::Arguments;
 use crate::state::deferred::Deferred;
 use crate::state::notes::Note;
+use crate::state::tables::has_other_triggers;
 use crate::state::{Reported, State};
 use std::rc::Rc;
 
@@ -61,8 +62,8 @@ fn begin(state: &State, crr: &Rc<Crr>, newcomer: Option<&Key>) -> Result<Rc<Crr>
 /// A write could not be recorded, by a function after whose errors SQLite may keep what the statement wrote: the
 /// transaction must not be committed.
 pub fn after_error(state: &Rc<State>, error: Error) -> Error {
-    // That is nobody's write.
-    if matches!(error, Error::Usage(_)) {
+    // A call by hand, in a SELECT, is no write.
+    if !state.store.connection.is_running_write() {
         return error;
     }
     match state.enlist() {
@@ -72,6 +73,21 @@ pub fn after_error(state: &Rc<State>, error: Error) -> Error {
         }
         Err(_) => error.ending_transaction(),
     }
+}
+
+/// Triggers of the application run between a write and its capture. One that fails must not leave the write behind:
+/// only a journal helps there. The running statement was compiled without one.
+pub fn wants_journal(state: &State) -> Result<bool> {
+    let wants_journal = state.has_other_triggers()?;
+    if wants_journal {
+        state.lacks_journals.set(true);
+    }
+    Ok(wants_journal)
+}
+
+/// The same at load, before anything is known of the schema; a schema that can't be read may hold triggers.
+pub fn finds_other_triggers(state: &State) -> bool {
+    has_other_triggers(&state.store).unwrap_or(true)
 }
 
 /// BEFORE INSERT, BEFORE UPDATE: the new key is there already.

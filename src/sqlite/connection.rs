@@ -130,7 +130,8 @@ impl Connection {
         self.is_autocommit() && state == api::SQLITE_TXN_NONE && !self.is_running_write()
     }
 
-    fn is_running_write(self) -> bool {
+    /// Whether a statement runs that writes.
+    pub fn is_running_write(self) -> bool {
         let mut statement = ptr::null_mut();
         // SAFETY: the handle is open, and its statements stay while no other call is made on it.
         unsafe {

@@ -4,6 +4,8 @@
 //! statement of the connection anew. A statement that runs meanwhile goes on, but can't open another table. So
 //! the switch is turned only where nothing else runs than a statement that reads no table, such as
 //! `SELECT crsql_apply(?)`, and only by work that is large against the compiling.
+//!
+//! Turned there and back, it serves to have statements compiled anew.
 
 use super::api::{self, call};
 use super::connection::Connection;
@@ -31,6 +33,15 @@ impl Drop for TriggersOff {
     fn drop(&mut self) {
         switch(self.0, 1);
     }
+}
+
+/// Makes SQLite compile all statements anew before they run again, where the one that runs, if any, opens no table any
+/// more. False if others run, or if triggers are switched off.
+pub fn compile_anew(connection: Connection) -> bool {
+    running(connection, 2).len() < 2
+        && switch(connection, -1) == Some(true)
+        && switch(connection, 0).is_some()
+        && switch(connection, 1) == Some(true)
 }
 
 /// Turns the switch, or with -1 asks for it; tells how it is then.

@@ -70,6 +70,8 @@ pub struct State {
     pub store: Store,
     /// The keys that the connection makes
     pub unique: RefCell<Unique>,
+    /// Whether a compiled statement keeps no journal although the application has triggers
+    pub lacks_journals: Cell<bool>,
     identity: RefCell<Identity>,
     standing: Cell<Standing>,
     sync_bit: Cell<i64>,
@@ -98,6 +100,7 @@ impl State {
         State {
             store,
             unique: RefCell::default(),
+            lacks_journals: Cell::new(false),
             identity: RefCell::new(identity.unwrap_or_default()),
             standing: Cell::new(standing),
             sync_bit: Cell::new(0),

@@ -12,6 +12,7 @@ use crate::crdt::change::{
 use crate::crdt::value::{Value, ValueRef};
 use crate::error::{Error, Result};
 use crate::schema::{Crr, Key};
+use crate::sqlite::triggers::compile_anew;
 use crate::store::log::{Appended, Run};
 use hashbrown::HashMap;
 use std::rc::Rc;
@@ -478,6 +479,9 @@ impl State {
 
     fn on_end(&self) {
         self.start_epoch();
+        if self.lacks_journals.get() && compile_anew(self.store.connection) {
+            self.lacks_journals.set(false);
+        }
         self.is_enlisted.set(false);
         self.store.is_half_done.set(false);
         self.distrust_layout();

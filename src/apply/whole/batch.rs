@@ -38,6 +38,11 @@ const PARAMETERS_MAX: usize = 900;
 const ROWS_IN_ORDER: usize = 1 << 14;
 const VALUES_IN_ORDER: usize = 1 << 17;
 
+/// Rows are near each other if they are that in the order of their keys, where so many make a neighbourhood, and not more than
+/// so many rows came since another of it.
+const NEIGHBOURS: usize = 8;
+const NEAR: usize = 128;
+
 /// So many statements may end before their last row, and half of all: after that the others are merged one by one.
 const REFUSALS: usize = 4;
 
@@ -142,6 +147,22 @@ impl<'a> Batch<'a> {
             .collect()
     }
 
+    /// Whether most rows come soon after others that are near them in this order: then it saves no time to insert them in
+    /// it, and who has known rows to look up finds them quicker in the order in which they come.
+    fn are_near(&self, order: &[usize]) -> bool {
+        let mut neighbourhoods = vec![0; order.len()];
+        for (rank, place) in order.iter().enumerate() {
+            neighbourhoods[*place] = rank / NEIGHBOURS;
+        }
+        let mut latest = vec![None; order.len().div_ceil(NEIGHBOURS)];
+        let is_near = |(place, neighbourhood): (usize, &usize)| {
+            let before: Option<usize> = latest[*neighbourhood].replace(place);
+            before.is_some_and(|before| place - before <= NEAR)
+        };
+        let are_near = neighbourhoods.iter().enumerate().map(is_near);
+        2 * are_near.filter(|is_near| *is_near).count() > order.len()
+    }
+
     /// The places of those that wait in the order in which they are logged, which keeps that of the transactions: that in
     /// which they were inserted where it does, and else that in which they came.
     fn in_log_order(&self, inserted: Vec<usize>, has_rowid: bool) -> Vec<usize> {
@@ -152,8 +173,12 @@ impl<'a> Batch<'a> {
         let is_kept = |(place, inserted): (usize, &usize)| of(place) == of(*inserted);
         match inserted.iter().enumerate().all(is_kept) {
             true => inserted,
-            false => (0..self.rows.len()).collect(),
+            false => self.as_they_came(),
         }
+    }
+
+    fn as_they_came(&self) -> Vec<usize> {
+        (0..self.rows.len()).collect()
     }
 
     fn push(&mut self, key: &Key, row: &RowView<'_, 'a>) {
@@ -282,12 +307,31 @@ pub(super) struct NewRow<'r> {
 }
 
 /// What became of rows that waited.
-#[derive(Default)]
 struct Inserted {
     /// For each whether it was inserted
     are_in: Vec<bool>,
     /// Their places in the order in which what is left to do is done
     order: Vec<usize>,
+}
+
+impl Target {
+    /// The places of rows that are likely new, in the order in which they are inserted.
+    fn order_of(&mut self, batch: &Batch<'_>, crr: &Crr) -> Vec<usize> {
+        if crr.rowid_names.is_empty() {
+            return batch.in_order(false);
+        }
+        // So few need few pages in any order.
+        let are_few = batch.rows.len() <= rows_at_once(crr);
+        if are_few || self.keeps_order {
+            return batch.as_they_came();
+        }
+        let order = batch.in_order(true);
+        self.keeps_order = batch.are_near(&order);
+        match self.keeps_order {
+            true => batch.as_they_came(),
+            false => order,
+        }
+    }
 }
 
 impl Merging<'_> {
@@ -322,7 +366,10 @@ impl Merging<'_> {
         let mut targets = std::mem::take(&mut self.targets);
         let outcome = match targets.get_mut(batch.group) {
             Some(Some(target)) => self.insert_batch(target, batch),
-            _ => Ok(Inserted::default()),
+            _ => Ok(Inserted {
+                are_in: Vec::new(),
+                order: batch.as_they_came(),
+            }),
         };
         let crr = targets
             .get(batch.group)
@@ -333,10 +380,9 @@ impl Merging<'_> {
         let mut cells = Vec::new();
         let mut key = Key::Packed(Vec::new());
         // The seqs stay in the order in which they came.
-        for (place, Waiting { seq, .. }) in order.into_iter().zip(&rows) {
-            let Some(row) = rows.get(place) else {
-                continue;
-            };
+        let seqs = rows.iter().map(|row| row.seq);
+        for (place, seq) in order.into_iter().zip(seqs) {
+            let row = &rows[place];
             match &crr {
                 Some(crr) if are_in.get(place) == Some(&true) => {
                     self.state.flush_held()?;
@@ -349,11 +395,11 @@ impl Merging<'_> {
                         cells: batch.columns.len(),
                         site: row.site,
                         version: row.version,
-                        seq: *seq,
+                        seq,
                     };
                     self.log_new(crr, &new)?;
                 }
-                _ => self.merge(&batch.row((place, row), *seq, &mut cells))?,
+                _ => self.merge(&batch.row((place, row), seq, &mut cells))?,
             }
         }
         Ok(())
@@ -397,7 +443,7 @@ impl Merging<'_> {
             return Ok(None);
         }
         let key = self.key(crr, row.key)?;
-        let limit = match target.takes_many && !is_short {
+        let limit = match target.takes_many && !target.keeps_order && !is_short {
             true => Limit::Order,
             false => Limit::Statement(rows),
         };
@@ -415,15 +461,16 @@ impl Merging<'_> {
     /// Inserts those that wait as far as they are new, by statements of many rows.
     fn insert_batch(&mut self, target: &mut Target, batch: &Batch<'_>) -> Result<Inserted> {
         let mut are_in = vec![false; batch.rows.len()];
-        let crr = target.crr.clone();
-        let has_rowid = crr.as_ref().is_some_and(|crr| !crr.rowid_names.is_empty());
-        let order = match batch.is_short && has_rowid {
-            true => (0..batch.rows.len()).collect(),
-            false => batch.in_order(has_rowid),
-        };
-        let Some(crr) = crr.filter(|_| target.takes_batches()) else {
+        let Some(crr) = target.crr.clone() else {
+            let order = batch.as_they_came();
             return Ok(Inserted { are_in, order });
         };
+        let has_rowid = !crr.rowid_names.is_empty();
+        if !target.takes_batches() {
+            let order = batch.in_order(has_rowid);
+            return Ok(Inserted { are_in, order });
+        }
+        let order = target.order_of(batch, &crr);
         let (mut statements, mut refusals) = (0, 0);
         for places in order.chunks_exact(rows_at_once(&crr).max(1)) {
             let count = self.insert_at_once(target, &crr, batch, places)?;

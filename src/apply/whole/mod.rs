@@ -45,6 +45,8 @@ struct Target {
     rows: Option<RowFinder>,
     /// Whether all rows of the last batch were new
     takes_many: bool,
+    /// Whether its rows are inserted in the order in which they come
+    keeps_order: bool,
     /// Inserts several rows
     batch: Option<Statement>,
     /// Whether SQLite does not compile that statement
@@ -265,6 +267,7 @@ impl<'s> Merging<'s> {
                 .map(|crr| RowFinder::new(self.state.store.connection, crr)),
             crr,
             takes_many: false,
+            keeps_order: false,
             batch: None,
             is_refusing_batches: false,
         })

@@ -1,7 +1,7 @@
 //! Updates and deletes that fail: what they leave behind is recorded, or can't be committed.
 
 use crate::checks::{check, check_partial, create_crr, exec, one, refusal};
-use crate::support::{open, open_memory, scratch_dir};
+use crate::support::{open, open_memory, scratch_dir, try_merge};
 use rusqlite::{Connection, params};
 
 const DOOMED: &str = "crsql: an earlier statement of this transaction failed halfway, so it can't be committed; ROLLBACK and try again";
@@ -305,20 +305,7 @@ fn a_merge_that_a_trigger_of_the_application_fails_leaves_the_row_as_it_was() {
         ),
     );
     for change in crate::changes(&a, 0) {
-        let merged = b.execute(
-            r#"INSERT INTO crsql_changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"#,
-            params![
-                change.table,
-                change.pk,
-                change.cid,
-                change.val,
-                change.col_version,
-                change.db_version,
-                change.site_id,
-                change.cl,
-                change.seq
-            ],
-        );
+        let merged = try_merge(&b, std::slice::from_ref(&change));
         let is_refused = change.cid == "a" && change.col_version == 2;
         assert_eq!(merged.is_err(), is_refused, "{change:?}");
     }

@@ -243,3 +243,34 @@ fn lone_updates_of_rows_with_and_without_a_record_in_turn() {
     assert_eq!(found, wanted);
     check(&connection, &["t", "u"]);
 }
+
+/// More records than a buffer ever holds: it is written in the middle of a statement, also where a savepoint is set.
+#[test]
+fn a_full_buffer_that_was_written_in_a_savepoint_is_rolled_back_with_it() {
+    let written = |key: &str, writes: &str| {
+        let connection = open_memory();
+        create_crr(
+            &connection,
+            "t",
+            "CREATE TABLE t(k PRIMARY KEY NOT NULL, a, b)",
+        );
+        exec(
+            &connection,
+            &format!(
+                "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 66000)
+                 INSERT INTO t SELECT {key}, n, 0 FROM n;
+                 UPDATE t SET b = 1 WHERE a % 7 = 0;
+                 BEGIN; {writes}; COMMIT"
+            ),
+        );
+        check(&connection, &["t"]);
+        clocks(&connection)
+    };
+    // In the order of the keys, and in none.
+    for key in ["n", "hex(n * 2654435761 % 4294967296)"] {
+        let kept = "UPDATE t SET b = 3 WHERE a % 3 = 0";
+        let undone = "UPDATE t SET b = 2; DELETE FROM t WHERE a % 2 = 0";
+        let both = format!("SAVEPOINT r; {kept}; SAVEPOINT s; {undone}; ROLLBACK TO s; RELEASE r");
+        assert!(written(key, &both) == written(key, kept));
+    }
+}

@@ -505,7 +505,7 @@ mod tests {
     #[test]
     fn a_transaction_is_measured_through_all_its_chunks() {
         // Each long row fills a chunk.
-        const LONG: usize = 600_000;
+        const LONG: usize = 1_200_000;
         let long = 64 + LONG as u64;
         let left = |rows: &[(u64, usize)]| scan(&changeset(rows)).expect("a changeset");
         assert_eq!(left(&[]), [0; 0]);

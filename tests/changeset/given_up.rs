@@ -16,8 +16,8 @@ const ROWS: i64 = 50;
 fn a_transaction_that_takes_long_is_a_slice_of_its_own() {
     let a = replica();
     for transaction in 1..=20 {
-        // 9 * 50 KB and half of 300 are in the first chunk of 512 KiB.
-        let bytes = if transaction == 10 { 6000 } else { 1000 };
+        // 9 * 100 KB and a quarter of 600 are in the first chunk of 1 MiB.
+        let bytes = if transaction == 10 { 12000 } else { 2000 };
         a.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
              INSERT INTO t SELECT ?1 * 1000 + i, randomblob(?3), ?1 FROM n",

@@ -447,7 +447,7 @@ fn nothing_of_a_damaged_changeset_is_applied() {
     });
     let table = writer.add_table("t", 1);
     let columns = [writer.add_column(table, "a")];
-    let long = "x".repeat(600_000);
+    let long = "x".repeat(1_200_000);
     // The first row fills a chunk; the last one has no causal length.
     for (version, cl) in [(1, 1), (2, 1), (3, 0)] {
         let head = RowHead {
